@@ -1,4 +1,4 @@
-"""Files of forecasts from anybody's model, for `tenor judge`.
+"""Writes files of forecasts by any model, for `tenor judge`.
 
 >>> import numpy as np, pandas as pd
 >>> from tenor import adapters, embedded_bars
@@ -8,7 +8,7 @@
 >>> [(row["session"], row["horizon"], round(row["price"], 2)) for row in rows]
 [('2016-01-04', 1, 101.79), ('2016-01-04', 5, 101.79), ('2016-01-05', 1, 99.24), ('2016-01-05', 5, 99.24)]
 
-`tenor forecast-file` is the same from the command line, `write` in one call; ``docs/forecast-files.md`` describes both.
+`tenor forecast-file` does the same from the command line, and `write` in one call; see ``docs/forecast-files.md``.
 """
 
 from tenor.adapters.catalogue import Adapter, folder_hash, load_model, names

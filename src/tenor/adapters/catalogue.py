@@ -1,4 +1,4 @@
-"""The models that an adapter knows: each declares itself in a file of `tenor.adapters.models`."""
+"""The catalogue of adapters: each is declared in a file of `tenor.adapters.models`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tenor.user_code import load_object
 
 @dataclass(frozen=True)
 class Adapter:
-    """How a package's models are loaded and asked.
+    """How the models of a package are loaded.
 
     Attributes
     ----------
     package
-        The distribution, as pip installs it; its version stands in the file.
+        Name of the distribution for pip; its version is written to the forecast file.
     install
-        What to type where it is missing.
+        How to install the package if it is missing.
     load
-        The model in a folder; None where `folder` is ``no``.
+        Loads the model in a folder; called with None if there is no folder.
     folder
-        Whether it needs the folder of a model: ``yes``, ``no``, or ``may`` for a package that brings one.
+        Whether it needs the folder of a model: ``yes``, ``no``, or ``may`` if the package includes a model.
     """
 
     package: str
@@ -48,14 +48,19 @@ def names() -> tuple[str, ...]:
 
 
 def load_model(name: str, folder: Path | None = None) -> Model:
-    """The model of adapter `name` in `folder`; its name says version and content, so that a file tells what made it.
+    """Load the model of adapter `name` from `folder`; the model's name has the version and a hash of the folder.
 
     Parameters
     ----------
     name
         One of `names`, or ``path/to/file.py:function``: a function of closes and horizon (`of_function`).
     folder
-        Where the model lies. Nothing is downloaded.
+        Folder of the model, or None. Nothing is downloaded.
+
+    Returns
+    -------
+    Model
+        The loaded model.
 
     Raises
     ------
@@ -76,9 +81,9 @@ def load_model(name: str, folder: Path | None = None) -> Model:
         raise ConfigError(f"{name} has no model in a folder: leave --model-folder out.")
     if folder is not None and not (folder.is_dir() and any(folder.iterdir())):
         raise ConfigError(f"no model in {str(folder)!r}: name the folder with its weights and settings.")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a folder is meant, not a name to be looked up elsewhere
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # load from the folder only, never look a name up on the hub
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # some packages print, and what is printed may be read by programs
+        with contextlib.redirect_stdout(sys.stderr):  # some packages print to stdout, which other programs may read
             model = adapter.load(folder)
     except TenorError:
         raise
@@ -96,7 +101,7 @@ def load_model(name: str, folder: Path | None = None) -> Model:
 
 
 def folder_hash(folder: Path) -> str:
-    """Twelve hex digits that stand for the names and bytes of all files in `folder`."""
+    """A hash, twelve hex digits, of the names and contents of all files in `folder`."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix().encode()
@@ -110,5 +115,5 @@ def folder_hash(folder: Path) -> str:
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # a copy of a repository
+    except importlib.metadata.PackageNotFoundError:  # a clone of a repository, not installed
         return ""

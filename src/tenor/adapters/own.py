@@ -1,4 +1,4 @@
-"""Models of a user's: a function of closes, statsforecast's, `arch`'s and scikit-learn's, each in a line."""
+"""Models of the user: a function of closes, and models of statsforecast, `arch` and scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tenor.forecast_table import quantile_column
 from tenor.schema import Float64
 
 Predict = Callable[[Float64, int], Any]
-"""``predict(closes, horizon)``: adjusted closes [T] up to a session -> what is forecast 1 … horizon sessions ahead."""
+"""``predict(closes, horizon)``: forecasts 1 to `horizon` sessions ahead from adjusted closes [T] up to a session."""
 
 
 def of_function(predict: Predict, *, name: str, levels: Sequence[float] | None = None, context: int = 512) -> Model:
-    """A model of a function that is called once for each symbol and session.
+    """Make a model of a function, which is called once for each symbol and session.
 
     Parameters
     ----------
@@ -25,11 +25,16 @@ def of_function(predict: Predict, *, name: str, levels: Sequence[float] | None =
         Returns prices [horizon]; or quantiles of the price [horizon, level], in the order of `levels`; or a mapping of
         the columns of a forecast file to arrays [horizon].
     name
-        Of the model.
+        Name of the model.
     levels
-        Of the quantiles, 0 to 1.
+        Levels of the quantiles, between 0 and 1.
     context
-        Closes that it is given, at most.
+        Largest number of closes passed to `predict`.
+
+    Returns
+    -------
+    Model
+        A model for `roll` or `write`.
     """
 
     def one(window: Window, horizon: int) -> Columns:
@@ -50,16 +55,21 @@ def of_function(predict: Predict, *, name: str, levels: Sequence[float] | None =
 
 
 def of_statsforecast(model: Any, *, level: int = 90, context: int = 252) -> Model:
-    """A model of statsforecast, as ``AutoETS()`` or ``AutoTheta()``, fitted anew to the closes of each window.
+    """Make a model of statsforecast, such as ``AutoETS()`` or ``AutoTheta()``, that is refitted to each window.
 
     Parameters
     ----------
     model
-        It has ``forecast(y, h, level)``.
+        A model with the method ``forecast(y, h, level)``.
     level
-        Per cent of its interval.
+        Nominal coverage of its interval, in per cent.
     context
-        Closes that it is fitted to, at most.
+        Largest number of closes that it is fitted to.
+
+    Returns
+    -------
+    Model
+        A model for `roll` or `write`.
     """
     low, high = (1 - level / 100) / 2, (1 + level / 100) / 2
 
@@ -75,24 +85,29 @@ def of_statsforecast(model: Any, *, level: int = 90, context: int = 252) -> Mode
 
 
 def of_arch(*, context: int = 1000, **specification: Any) -> Model:
-    """A model of `arch` (by default GARCH(1,1) with a constant mean), fitted anew to the log returns of each window.
+    """Make a model of `arch` (by default GARCH(1,1) with a constant mean), refitted to the log returns of each window.
 
     Parameters
     ----------
     context
-        Closes that it is fitted to, at most.
+        Largest number of closes that it is fitted to.
     **specification
-        What ``arch.arch_model`` takes besides returns, as ``vol="EGARCH"``.
+        Arguments of ``arch.arch_model`` besides the returns, such as ``vol="EGARCH"``.
+
+    Returns
+    -------
+    Model
+        A model for `roll` or `write`.
     """
     from arch import arch_model
 
-    # EGARCH and others have no formula for more than one session
+    # EGARCH and others have no analytic forecast for more than one session
     closed = str(specification.get("vol", "GARCH")).upper() in ("GARCH", "ARCH", "HARCH")
 
     def predict(close: Float64, horizon: int) -> Columns:
-        returns = 100 * np.diff(np.log(close))  # in per cent, where its optimiser works best
+        returns = 100 * np.diff(np.log(close))  # in per cent, the scale on which the optimiser works best
         built = arch_model(returns, **specification)
-        built.distribution = type(built.distribution)(seed=0)  # the same closes, the same forecast
+        built.distribution = type(built.distribution)(seed=0)  # the same closes give the same forecast
         fitted = built.fit(disp="off", show_warning=False)
         made = fitted.forecast(horizon=horizon, method="analytic" if horizon == 1 or closed else "simulation")
         variance = made.variance.to_numpy()[-1] / 1e4
@@ -105,16 +120,30 @@ def of_arch(*, context: int = 1000, **specification: Any) -> Model:
 
 
 def of_regressor(regressor: Any, *, lags: int = 20, context: int = 504) -> Model:
-    """A regressor with scikit-learn's ``fit`` and ``predict``, fitted anew in each window, for each horizon.
+    """Make a model of a scikit-learn regressor (``fit`` and ``predict``), refitted in each window for each horizon.
 
-    It forecasts the log return of the next h sessions from the last `lags` daily ones; only returns that were complete
-    at the window's end are fitted to.
+    It forecasts the log return over the next h sessions from the last `lags` daily returns. It is fitted only to
+    returns that are complete at the end of the window.
+
+    Parameters
+    ----------
+    regressor
+        An unfitted regressor.
+    lags
+        Number of daily returns used as inputs.
+    context
+        Largest number of closes that it is fitted to.
+
+    Returns
+    -------
+    Model
+        A model for `roll` or `write`.
     """
 
     def predict(close: Float64, horizon: int) -> Columns:
         price = np.log(close)
         returns = np.diff(price)
-        past = np.lib.stride_tricks.sliding_window_view(returns, lags)  # row i: known after close i + lags
+        past = np.lib.stride_tricks.sliding_window_view(returns, lags)  # row i is known after close i + lags
         made = np.full(horizon, np.nan)
         for h in range(1, horizon + 1):
             rows = len(past) - h

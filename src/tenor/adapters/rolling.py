@@ -1,4 +1,4 @@
-"""The one loop by which any model writes its forecasts: session by session, each from the bars up to it alone."""
+"""The rolling loop of any model: session by session, each forecast is made only from the bars up to its session."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from tenor.forecast_table import level_of, quantile_column
 from tenor.schema import Bars, Float64
 
 LEAST = 32
-"""Sessions that a window has at least: a symbol is forecast from its 32nd on."""
+"""Least number of sessions in a window: a symbol is forecast from its 32nd session on."""
 DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
 
 Columns = Mapping[str, NDArray[Any]]
-"""Column of a forecast file (``price``, ``return``, ``volatility``, ``p_up``, ``q05``) -> its value 1, 2 … H sessions
-ahead. ``price`` and quantiles are prices."""
+"""By column of a forecast file (``price``, ``return``, ``volatility``, ``p_up``, ``q05``), the values 1, 2, …, H
+sessions ahead. ``price`` and the quantiles are prices."""
 Progress = Callable[[int, int], None]
-"""Called with the windows that are forecast, and with how many there are."""
+"""Called with the number of finished windows, and the number of all windows."""
 
 _QUANTILE = re.compile(r"q(\d\d|0?\.\d+)")
 
 
 @dataclass(frozen=True)
 class Window:
-    """What a model may see when it forecasts one symbol after one session.
+    """The data that a model gets to forecast one symbol after one session.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Window:
         return pd.Timestamp(self.bars["session"].iloc[-1])
 
     def ahead(self, horizon: int) -> pd.DatetimeIndex:
-        """The dates of the next `horizon` sessions, which a calendar knows before."""
+        """The dates of the next `horizon` sessions, which the exchange calendar has in advance."""
         days = exchange(market_of(self.symbol).calendar)
         last = days.following(self.session, horizon)
         return days.sessions(self.session, last)[-horizon:]
@@ -64,16 +64,16 @@ class Window:
 
 @dataclass(frozen=True)
 class Model:
-    """Something that forecasts.
+    """A forecasting model.
 
     Attributes
     ----------
     name
-        As it stands in the file's column ``model``.
+        Name in the file's column ``model``.
     predict
-        ``predict(windows, horizon)`` gives one `Columns` for each window, of arrays of length `horizon`.
+        ``predict(windows, horizon)`` returns one `Columns` for each window, with arrays of length `horizon`.
     context
-        Sessions that it looks at, at most.
+        Largest number of sessions that it uses.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Model:
 
 
 def by_quantiles(quantiles: Any, levels: Sequence[float], *, point: Any = None) -> dict[str, Float64]:
-    """The columns of one forecast [horizon, level] of the price; without a `point` the median is what is expected."""
+    """The columns for quantiles [horizon, level] of the price; without a `point` forecast, the median is the price."""
     values = np.asarray(quantiles, dtype="float64").reshape(-1, len(levels))
     columns: dict[str, Float64] = {quantile_column(level): values[:, i] for i, level in enumerate(levels)}
     if point is not None:
@@ -102,31 +102,42 @@ def roll(
     trained_until: str | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows of a forecast file: a forecast of each symbol after each session from `first` to `last`.
+    """Forecast each symbol after each session from `first` to `last`.
 
     Parameters
     ----------
     model
-        Asked once for every `batch` windows.
+        The model; it is called once for every `batch` windows.
     bars
-        Daily. A forecast after session t is made from copies of the rows up to t.
+        Daily bars. A forecast after session t is made from copies of the rows up to t.
+    first, last
+        Sessions after which forecasts are made, both included.
     horizons
-        Sessions ahead; the model forecasts up to the longest.
+        Horizons to write, in sessions ahead; the model forecasts up to the longest.
     every
-        Forecast after every n-th session of each symbol.
+        Forecast only after every `every`-th session of each symbol.
+    batch
+        Number of windows in one call of the model.
     trained_until
-        The last date whose close the model's training saw, YYYY-MM-DD, as its makers state it.
+        The last date whose close was in the model's training data, YYYY-MM-DD, as its authors state it.
+    progress
+        Called after each batch.
+
+    Returns
+    -------
+    list of dict
+        The rows of a forecast file.
 
     Raises
     ------
     ConfigError
-        A horizon, `every` or `trained_until` is impossible, or the dates are the wrong way round.
+        A horizon, `every` or `trained_until` is not possible, or `first` is after `last`.
     DataError
-        The bars are of hours, or the model returns something else than asked for.
+        The bars are not daily, or the model's output has another form.
     HistoryError
         No symbol has enough sessions before the dates.
     RaisedError
-        The model raised; symbol and session are named.
+        The model raised; the message names symbol and session.
     """
     _check(bars, first, last, horizons, every, batch, trained_until)
     frames = {str(symbol): frame for symbol, frame in _adjusted(bars).groupby("symbol", sort=True)}
@@ -156,7 +167,7 @@ def _adjusted(bars: Bars) -> pd.DataFrame:
 def _origins(
     frames: Mapping[str, pd.DataFrame], first: pd.Timestamp, last: pd.Timestamp, every: int
 ) -> Iterator[tuple[str, int]]:
-    """Symbol and row of each session after which there is a forecast."""
+    """Symbol and row of each session after which a forecast is made."""
     for symbol, frame in frames.items():
         sessions = pd.DatetimeIndex(frame["session"])
         begin = max(int(sessions.searchsorted(first)), LEAST - 1)
@@ -199,7 +210,7 @@ def _rows(
     rows = []
     for horizon in horizons:
         made = {name: float(array[horizon - 1]) for name, array in checked.items()}
-        quantiles = sorted(made[name] for name in levels)  # networks' quantiles may cross
+        quantiles = sorted(made[name] for name in levels)  # quantiles of networks may cross
         if len(levels) > 1 and all(map(math.isfinite, quantiles)):
             made |= dict(zip(levels, quantiles, strict=True))
             if "q50" in made and not {"price", "return"} & made.keys():
@@ -220,7 +231,7 @@ def _rows(
 
 
 def _chance_above(price: float, quantiles: Sequence[float], levels: Sequence[float]) -> float:
-    """P(above `price`) by straight lines between the quantiles; beyond them the outermost level."""
+    """P(above `price`), by linear interpolation between the quantiles; beyond them, that of the outermost level."""
     return 1 - float(np.interp(price, quantiles, levels))
 
 

@@ -1,4 +1,4 @@
-"""From a model and bars to a file of forecasts, in one call."""
+"""Writes a file of forecasts from a model and bars, in one call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write(
     trained_until: str | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Let `model` forecast each symbol after each session, and write the file that `tenor judge` reads.
+    """Forecast each symbol after each session with `model`, and write the file that `tenor judge` reads.
 
     Parameters
     ----------
@@ -43,23 +43,23 @@ def write(
     first, last
         Sessions after which forecasts are made, both included.
     horizons
-        Sessions ahead.
+        Horizons, in sessions ahead.
     levels
-        Of the quantiles that a function returns.
+        Levels of the quantiles that a function returns.
     name
-        Of the model in the file; by default its own.
+        Name of the model in the file; by default its own.
     every, batch, trained_until, progress
         As `roll` takes them.
 
     Returns
     -------
     DataFrame
-        What was written.
+        The rows that were written.
 
     Raises
     ------
     TenorError
-        As those of `roll` and `write_forecasts`; nothing is written then.
+        The errors of `roll` and `write_forecasts`; nothing is written then.
 
     Examples
     --------

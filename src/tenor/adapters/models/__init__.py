@@ -1,1 +1,1 @@
-"""One file an adapter: `ADAPTER` says which package it is of, and how its model is loaded and asked."""
+"""One file per adapter: `ADAPTER` names the package, and says how its model is loaded."""

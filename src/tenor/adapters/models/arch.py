@@ -1,4 +1,4 @@
-"""GARCH(1,1) by `arch`, fitted anew for each forecast: a volatility, and hardly a direction."""
+"""GARCH(1,1) by `arch`, refitted for each forecast: it forecasts volatility, with almost no direction."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from tenor.adapters.rolling import DECILES, Columns, Model, Window, by_quantiles
 
 
 def load(folder: Path | None) -> Model:
-    """The pipeline that the folder's settings name."""
+    """Load the pipeline named in the folder's settings."""
     import numpy as np
     import torch
     from chronos import BaseChronosPipeline

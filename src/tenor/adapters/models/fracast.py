@@ -1,4 +1,4 @@
-"""Fracast-0, a small network that its package brings (fracast)."""
+"""Fracast-0, a small network included in its package (fracast)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenor.adapters.rolling import Columns, Model, Window, by_quantiles
 
 
 def load(folder: Path | None) -> Model:
-    """The network in the package, or a released one in `folder`."""
+    """Load the network in the package, or a released one in `folder`."""
     from fracast import FracastModel
 
     model = FracastModel.from_pretrained(folder, weights="fp32")
@@ -20,7 +20,7 @@ def load(folder: Path | None) -> Model:
     def predict(windows: Sequence[Window], horizon: int) -> list[Columns]:
         closes = [window.close for window in windows]
         longest = max(map(len, closes))
-        # one length for all: what is missing before the first close is missing to the network as well
+        # one length for all: NaN before the first close, which the network reads as missing
         context = np.stack([np.r_[np.full(longest - len(close), np.nan), close] for close in closes])
         quantiles = model.forecast_batch(context, horizon=horizon)
         return [by_quantiles(each, model.quantiles) for each in quantiles]

@@ -1,4 +1,4 @@
-"""Kronos, which forecasts bars; its repository is no package, and has to be on PYTHONPATH."""
+"""Kronos, which forecasts bars; its repository is not a package and must be on PYTHONPATH."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tenor.errors import ConfigError
 
 CONTEXT = 400
 SAMPLES = 8
-"""Paths whose mean is the forecast."""
+"""Number of sampled paths; their mean is the forecast."""
 INSTALL = "clone its repository, and set PYTHONPATH to the clone"
 
 
 def load(folder: Path | None) -> Model:
-    """The tokenizer and the model in the folders ``tokenizer`` and ``model`` of `folder`."""
-    import model as kronos  # the name of its package
+    """Load the tokenizer and the model in the folders ``tokenizer`` and ``model`` of `folder`."""
+    import model as kronos  # the name of its package is `model`
 
     needed = ("Kronos", "KronosTokenizer", "KronosPredictor")
     if not all(hasattr(kronos, name) for name in needed):

@@ -17,7 +17,7 @@ _BOUND = re.compile(r"-(lo|hi)-(\d+(?:\.\d+)?)$")
 
 
 def load(folder: Path | None) -> Model:
-    """The first network of the folder; it must need no other columns than closes."""
+    """Load the first network in the folder; it must need no other columns than closes."""
     from neuralforecast import NeuralForecast
 
     forecaster = NeuralForecast.load(str(folder))
@@ -31,7 +31,7 @@ def load(folder: Path | None) -> Model:
             pd.DataFrame(
                 {
                     "unique_id": f"{place:09d}",
-                    # its dates are of no matter to a model of closes, and exchanges' are of no frequency
+                    # a model of closes ignores dates, and exchange sessions have no regular frequency
                     "ds": range(len(window.bars))
                     if numbered
                     else pd.date_range(end=window.session, periods=len(window.bars), freq=forecaster.freq),
@@ -50,7 +50,7 @@ def load(folder: Path | None) -> Model:
 
 
 def _columns(there: Sequence[str]) -> dict[str, str]:
-    """Column of a forecast file -> the package's, of the first network."""
+    """The package's column of the first network, by column of a forecast file."""
     made = [name for name in there if name not in ("index", "unique_id", "ds", "cutoff")]
     first = _BOUND.sub("", made[0]).removesuffix("-median")
     columns: dict[str, str] = {}

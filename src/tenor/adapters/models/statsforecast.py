@@ -1,4 +1,4 @@
-"""Exponential smoothing by statsforecast, chosen and fitted anew for each forecast."""
+"""Exponential smoothing by statsforecast, selected and refitted for each forecast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tenor.adapters.rolling import Model
 
 
 def load(folder: Path | None) -> Model:
-    """AutoETS without a season."""
+    """AutoETS without seasonality."""
     del folder
     from statsforecast.models import AutoETS
 

@@ -11,11 +11,11 @@ from tenor.adapters.rolling import DECILES, Columns, Model, Window, by_quantiles
 
 CONTEXT = 512
 LONGEST = 128
-"""Sessions ahead for which 2.5 is compiled."""
+"""Largest horizon, in sessions ahead, for which version 2.5 is compiled."""
 
 
 def load(folder: Path | None) -> Model:
-    """Version 3 where the folder's settings describe its transformer, else 2.5."""
+    """Load version 3 if the folder's settings describe its transformer, else 2.5."""
     assert folder is not None
     settings = folder / "config.json"
     described = json.loads(settings.read_text()) if settings.is_file() else {}

@@ -13,14 +13,14 @@ CHECKPOINT = "model.ckpt"
 
 
 def load(folder: Path | None) -> Model:
-    """The checkpoint ``model.ckpt`` in the folder."""
+    """Load the checkpoint ``model.ckpt`` in the folder."""
     import torch
     from tirex.base import PretrainedModel
 
     assert folder is not None
     if not (folder / CHECKPOINT).is_file():
         raise ConfigError(f"{str(folder)!r} has no {CHECKPOINT}: name the folder with TiRex's checkpoint.")
-    # its `load_model` takes a name of Hugging Face's, by whose second part it finds this class
+    # its `load_model` takes a Hugging Face name, and finds this class by the second part of it
     model = PretrainedModel.REGISTRY["TiRex"].from_pretrained(str(folder / CHECKPOINT), backend="torch", device="cpu")
 
     def predict(windows: Sequence[Window], horizon: int) -> list[Columns]:
