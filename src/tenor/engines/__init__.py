@@ -1,7 +1,7 @@
 """Where independent tasks run: in processes of this machine, or on a Ray cluster.
 
-`Engine` is the one seam: what computes names a function and its tasks, and an engine decides where each one runs.
-Results are the same to the bit on one kind of processor, whichever engine it is.
+`Engine` is the only interface: the caller gives a function and its tasks, and the engine decides where each task runs.
+On one kind of processor, all engines give bit-identical results.
 """
 
 from tenor.engines.engine import Engine, Workers, engine_of, from_address

@@ -1,4 +1,4 @@
-"""The processor that networks are trained on: this machine's cores, or a CUDA card that PyTorch sees."""
+"""The processor that networks are trained on: the CPU cores of this machine, or a CUDA card that PyTorch can use."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ Device = Literal["cpu", "cuda"]
 
 
 def device_of(setting: str, key: str, *, worth: bool = True) -> Device:
-    """What the setting `key` with the value `setting` means on this machine.
+    """The device that the value `setting` of the config key `key` selects on this machine.
 
     Parameters
     ----------
     setting
-        ``cpu``; ``cuda``; or ``auto``, which is ``cuda`` where PyTorch sees a card and the work is `worth` it.
+        ``cpu``; ``cuda``; or ``auto``, which is ``cuda`` if PyTorch sees a card and `worth` is True.
     key
-        For the message.
+        The config key, for the message.
     worth
-        Whether there is so much to do that the card's start pays.
+        Whether there is enough work to be worth the start-up time of the card.
+
+    Returns
+    -------
+    Device
+        The device to train on.
 
     Raises
     ------
     ConfigError
-        It is ``cuda``, and PyTorch sees no card.
+        `setting` is ``cuda``, and PyTorch sees no card.
     """
     if setting == "cpu" or (setting == "auto" and not (worth and sees_card())):
         return "cpu"
@@ -42,12 +47,12 @@ def device_of(setting: str, key: str, *, worth: bool = True) -> Device:
 def sees_card() -> bool:
     """Whether PyTorch can use a CUDA card."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a driver that is too old: the error that names the setting says it
+        warnings.simplefilter("ignore")  # a warning about an old driver: the error on the setting reports it
         return bool(torch.cuda.is_available())
 
 
 def card_name() -> str:
-    """What the maker calls the card."""
+    """The product name of the card."""
     return str(torch.cuda.get_device_name())
 
 

@@ -1,4 +1,4 @@
-"""The seam between what is computed and where."""
+"""The interface between what is computed and where it runs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Engine(Protocol):
 
     @property
     def cores(self) -> int:
-        """How many tasks run at the same time."""
+        """The number of tasks that run at the same time."""
 
     @property
     def shares_files(self) -> bool:
-        """Whether the tasks see the files of this machine, so that they may leave results and checkpoints there."""
+        """Whether tasks can access the files of this machine, so that they can save results and checkpoints there."""
 
     @property
     def processor(self) -> str:
-        """The kind of processor that tasks run on, or the kinds: results are the same to the bit on one kind."""
+        """The kind or kinds of processor that tasks run on; results are bit-identical on one kind."""
 
     def map(
         self,
@@ -38,35 +38,35 @@ class Engine(Protocol):
         shared: Any = None,
         done: Callable[[int, Result], None] | None = None,
     ) -> Iterator[Result]:
-        """``function(shared, task)`` for each of `tasks`, in their order.
+        """Call ``function(shared, task)`` for each of `tasks`, and yield the results in the order of the tasks.
 
         Parameters
         ----------
         function
-            Of a module, so that other processes can import it.
+            A function at the top level of a module, so that other processes can import it.
         tasks
-            Each small: what they have in common is `shared`.
+            The tasks, each small: data common to all belong in `shared`.
         shared
-            Plain data that every task reads and none changes. A cluster copies it to each node once.
+            Plain data that all tasks read and none changes. A cluster copies it once to each node.
         done
-            Called with the place of a task and its result as soon as it is there, in order of completion: to save it,
-            so that a later run need not compute it again.
+            Called with the index of a task and its result as soon as the task ends, in order of completion: to save the
+            result, so that a later run does not compute it again.
 
         Raises
         ------
         TenorError
-            What `function` raised.
+            The error that `function` raised.
         TrainingError
-            Processes were killed more often than they are started again.
+            Processes were killed, and the retries are used up.
         """
 
 
 Workers: TypeAlias = int | Engine | None
-"""Where something runs: this many processes of this machine (None: one a core), or an engine."""
+"""Where tasks run: this number of processes on this machine (None: one for each CPU core), or an engine."""
 
 
 def engine_of(workers: Workers) -> Engine:
-    """The engine that `workers` stands for."""
+    """The engine for `workers`."""
     return LocalEngine(workers) if workers is None or isinstance(workers, int) else workers
 
 
@@ -76,17 +76,22 @@ def from_address(address: str | None, workers: int | None = None) -> LocalEngine
     Parameters
     ----------
     address
-        ``local`` or None: processes of this machine. ``ray``: the Ray cluster that this machine is a node of, else one
-        of this machine alone. ``ray://host:port``: a cluster by its client port.
+        ``local`` or None: processes on this machine. ``ray``: the Ray cluster of which this machine is a node, else a
+        new one on this machine alone. ``ray://host:port``: a cluster by its client port.
     workers
-        At most so many tasks at the same time; None is one a core.
+        Most tasks at the same time; None means one for each core.
+
+    Returns
+    -------
+    LocalEngine or RayEngine
+        The engine.
 
     Raises
     ------
     ConfigError
-        Another address.
+        The address has another form.
     ServiceError
-        There is no Ray cluster that can be used.
+        No usable Ray cluster was found.
     """
     if address is None or address == "local":
         return LocalEngine(workers)

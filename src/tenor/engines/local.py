@@ -1,4 +1,4 @@
-"""Processes of this machine."""
+"""Runs tasks in processes on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 IDLE_SECONDS = 300
-"""After which a process that nothing came for ends."""
+"""Seconds without a task after which a process ends."""
 KILLED = (
     "a process was killed, most likely because memory ran out. Run the same command again: what was finished is not "
     "computed again; with one worker it takes less memory."
@@ -23,12 +23,12 @@ KILLED = (
 
 
 class LocalEngine:
-    """Up to `workers` processes of this machine; one runs in this process itself.
+    """Up to `workers` processes on this machine; with one worker, tasks run in this process itself.
 
     Parameters
     ----------
     workers
-        None is one a core.
+        Number of processes; None means one for each CPU core.
     """
 
     shares_files = True
@@ -38,12 +38,12 @@ class LocalEngine:
 
     @property
     def cores(self) -> int:
-        """How many tasks run at the same time."""
+        """The number of tasks that run at the same time."""
         return self._workers or available_cores()
 
     @property
     def processor(self) -> str:
-        """The kind of this machine's."""
+        """The kind of processor of this machine."""
         return processor_name()
 
     def map(
@@ -54,7 +54,7 @@ class LocalEngine:
         shared: Any = None,
         done: Callable[[int, Result], None] | None = None,
     ) -> Iterator[Result]:
-        """As `tenor.engines.Engine.map`. A process whose owner was killed ends with the task that it is at."""
+        """See `tenor.engines.Engine.map`. If this process is killed, worker processes end after their current task."""
         processes = min(self.cores, len(tasks))
         if processes <= 1:
             for place, task in enumerate(tasks):
@@ -93,7 +93,7 @@ def _in_order(running: list[Future[Result]], done: Callable[[int, Result], None]
 def processor_name() -> str:
     """The kind of processor of this machine."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (a file of Linux; elsewhere there is none)
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (exists only on Linux)
             names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     except OSError:
         names = []
@@ -101,17 +101,17 @@ def processor_name() -> str:
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
-    import joblib  # of the extra that trains
+    """The number of cores that this process may use."""
+    import joblib  # installed with the extra `train`
 
     return int(joblib.cpu_count())
 
 
 def end_idle_processes() -> None:
-    """End the processes that wait for the next task; to be called before joblib starts its own.
+    """End the idle worker processes; call this before joblib starts its own.
 
-    loky has one reusable executor for each process. joblib takes an executor that `worker_processes` left for one of
-    its own, looks for the folder of arrays that its own have, and fails because this one has none.
+    loky has one reusable executor for each process. joblib would reuse an executor of `worker_processes` as if it were
+    its own, look for the folder of arrays that its own executors have, and fail because this one has none.
     """
     from joblib.externals.loky import get_reusable_executor
 
@@ -119,25 +119,25 @@ def end_idle_processes() -> None:
 
 
 def orphaned(owner: int) -> bool:
-    """Whether this is a process that works for process `owner`, its parent, which is gone."""
+    """Whether this process works for its parent `owner`, and that one has ended."""
     return os.getpid() != owner and os.getppid() != owner
 
 
 def end_if_orphaned(owner: int) -> None:
-    """End this process if `owner` was killed: nobody waits for its result any more."""
+    """End this process if `owner` was killed: its result is not needed any more."""
     if orphaned(owner):
-        os._exit(1)  # not sys.exit, which waits for threads and writes to pipes that nobody reads
+        os._exit(1)  # not sys.exit, which waits for threads and writes to pipes without a reader
 
 
 def worker_processes(count: int) -> Any:
-    """The `count` processes that all side-by-side work of this process shares; they end when nothing came for long.
+    """The executor of `count` processes shared by all parallel work of this process; they end after a long idle time.
 
     loky, not concurrent.futures: its processes do not import the caller's ``__main__`` again, so a script needs no
     guard.
     """
     from joblib.externals.loky import get_reusable_executor
 
-    # a process that grew ends before its next task and another takes its place: nothing that a user could mend
+    # loky replaces a process whose memory has grown before its next task: nothing the user has to act on
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
     return get_reusable_executor(max_workers=count, timeout=IDLE_SECONDS)
 

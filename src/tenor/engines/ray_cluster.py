@@ -1,8 +1,8 @@
-"""A Ray cluster: tasks are sent to its nodes, results come back; no folder has to be shared.
+"""Runs tasks on a Ray cluster: tasks are sent to its nodes and results returned; no shared folder is needed.
 
-What tasks have in common goes into Ray's object store, which copies it to each node once and maps it into the memory of
-its processes. Results, checkpoints among them, are written by this machine alone. A task whose node is lost is computed
-again on another: it costs the tasks in flight, nothing else.
+Data shared by the tasks goes into Ray's object store, which copies it once to each node and maps it into the memory of
+its processes. Only this machine writes results, checkpoints included. If a node is lost, only the tasks that were
+running on it are computed again, on another node.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 TRIES = 3
-"""Of starting Ray on this machine: its raylet gives up after 15 s on a busy one."""
+"""Number of attempts to start Ray on this machine: its raylet gives up after 15 s on a busy machine."""
 LOST_NODES = 3
-"""How often a task whose process or node was lost is computed again."""
+"""Number of retries of a task whose process or node was lost."""
 AHEAD = 2
-"""Tasks sent for each core: one that runs, and one that waits for it, so that no core waits for this machine."""
+"""Tasks sent per core: one that runs and one that waits, so that no core is idle until this machine sends the next."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """What a node of the cluster runs."""
+    """The software versions on a node of the cluster."""
 
     name: str
     cores: float
@@ -48,17 +48,17 @@ class RayEngine:
     Parameters
     ----------
     address
-        ``ray``: the cluster that this machine is a node of, else one of this machine alone. ``ray://host:port``: a
-        cluster by its client port, 10001 by default.
+        ``ray``: the cluster of which this machine is a node, else a new one on this machine alone.
+        ``ray://host:port``: a cluster by its client port, 10001 by default.
     workers
-        At most so many tasks at the same time; None is one a core of the cluster.
+        Most tasks at the same time; None means one for each core of the cluster.
 
     Raises
     ------
     ModuleNotFoundError
         Ray is not installed.
     ServiceError
-        The cluster can't be reached, Ray does not start here, or a node runs another Python or another tenor.
+        The cluster can't be reached, Ray does not start here, or a node runs another version of Python or tenor.
     """
 
     shares_files = False
@@ -74,18 +74,18 @@ class RayEngine:
 
     @property
     def cores(self) -> int:
-        """How many tasks run at the same time."""
+        """The number of tasks that run at the same time."""
         whole = max(1, int(sum(node.cores for node in self.nodes)))
         return whole if self._workers is None else min(self._workers, whole)
 
     @property
     def processor(self) -> str:
-        """The kinds of processor of its nodes."""
+        """The kinds of processor of the nodes."""
         return ", ".join(sorted({node.processor for node in self.nodes}))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        """What the nodes run, each asked by a task of its own."""
+        """The software versions of the nodes; each is queried by a task that runs on it."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         ask = self._ray.remote(num_cpus=0, max_retries=0)(_versions)
@@ -115,7 +115,7 @@ class RayEngine:
         shared: Any = None,
         done: Callable[[int, Result], None] | None = None,
     ) -> Iterator[Result]:
-        """As `tenor.engines.Engine.map`."""
+        """See `tenor.engines.Engine.map`."""
         ray = self._ray
         run = ray.remote(num_cpus=1, max_retries=LOST_NODES)(_run)
         together = ray.put((function, shared))
@@ -125,7 +125,7 @@ class RayEngine:
         following = 0
         try:
             while left or running or results:
-                # few at a time: a cluster keeps what it was sent, and results not yet asked for, in its memory
+                # few at a time: the cluster keeps sent tasks, and results not yet fetched, in memory
                 while left and len(running) < AHEAD * self.cores:
                     place, task = left.popleft()
                     running[run.remote(together, task)] = place
@@ -163,7 +163,7 @@ class RayEngine:
         settings: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
         problem: BaseException | None = None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what Ray itself will do in a later version
+            warnings.simplefilter("ignore")  # warnings about later versions of Ray
             if self._address != "ray":
                 _show_token()
                 try:
@@ -178,7 +178,7 @@ class RayEngine:
             try:
                 ray.init(address="auto", **settings)
             except ConnectionError:
-                pass  # this machine is no node of a cluster
+                pass  # this machine is not a node of a cluster
             else:
                 return
             for _ in range(TRIES):
@@ -205,16 +205,16 @@ class RayEngine:
 
 
 def _show_token() -> None:
-    """Let a client show the token that this machine has: Ray 2.60 does so by itself for all but its clients.
+    """Let a Ray client send the token of this machine: Ray 2.60 does this by itself except for clients.
 
-    A head that finds a token where it starts (Ray writes one at its first start on a machine) asks for it, and a client
-    that shows none waits for an answer until it gives up.
+    A head node with a token on its machine (Ray writes one at its first start) requires it, and a client that sends
+    none waits for an answer until it gives up.
     """
     try:
         from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
-    except ImportError:  # a Ray that knows no tokens, or turns them on elsewhere
+    except ImportError:  # a version of Ray without tokens, or with another place for this
         return
-    with contextlib.suppress(Exception):  # it is Ray's own business: without a token the connection says what is wrong
+    with contextlib.suppress(Exception):  # an internal of Ray: without a token, the error of the connection is clear
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
@@ -230,7 +230,7 @@ def _tenor() -> str:
 
 
 def _run(together: tuple[Callable[[Any, Any], Any], Any], task: Any) -> Any:
-    """A task on a node. What is shared lies in mapped memory that can't be written to; torch warns of such arrays."""
+    """Run a task on a node. Shared arrays are read-only mapped memory, about which torch would warn."""
     function, shared = together
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
