@@ -1,4 +1,4 @@
-"""An account as its journal tells it: replayed row by row, and compared with holding."""
+"""An account, replayed row by row from its journal, and compared with buy and hold."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from tenor.storage.files import json_values
 from tenor.trading.booking import DECISION, RESET, RUINED, SESSION, WHOLE, settings_in, stepped
 
 ENOUGH = 60
-"""Booked sessions below which nothing is said of how good an account is."""
+"""Least number of booked sessions for a verdict on an account."""
 _CLOSE = 1e-9
-"""Relative difference that sums may have on another machine."""
+"""Relative tolerance for sums computed on another machine."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """What is held of a symbol.
+    """The position in one symbol.
 
     Attributes
     ----------
     symbol
-        Its name.
+        Name of the symbol.
     money
-        Its worth at the last booked close.
+        Value at the last booked close.
     share
-        That, of the equity.
+        The same as a share of the equity.
     last_bar
-        ISO date of the last booked session that had a price of it; empty where none had.
+        ISO date of the last booked session with a price of the symbol; empty if there is none.
     """
 
     symbol: str
@@ -48,18 +48,18 @@ class Position:
 
 @dataclass(frozen=True)
 class Order:
-    """A decision that waits for an open.
+    """An order that waits for the next open.
 
     Attributes
     ----------
     symbol
-        Its name.
+        Name of the symbol.
     target
-        Share of the equity to hold.
+        Target position, a share of the equity.
     volatility
-        The forecast that it rests on.
+        The forecast volatility that it is based on.
     version
-        Of the model.
+        Version of the model.
     """
 
     symbol: str
@@ -70,51 +70,51 @@ class Order:
 
 @dataclass(frozen=True)
 class Account:
-    """What an account did and has.
+    """State and history of an account.
 
     Attributes
     ----------
     number
-        Counts the accounts of a store, from 1.
+        Number of the account in its store, from 1.
     settings
-        What it was begun with (`tenor.trading.rules.settings_of`).
+        Settings at its start (`tenor.trading.rules.settings_of`).
     replayed
-        Sessions that were decided afterwards, from published past forecasts.
+        Number of sessions whose decisions were made afterwards, from published past forecasts.
     sessions
-        How many were booked.
+        Number of booked sessions.
     decided, booked
         ISO dates of the last decision and of the last booked session; empty before the first.
     cash, equity
-        After the last booked close.
+        Cash and equity after the last booked close.
     costs
-        Paid so far.
+        Costs paid so far.
     turnover
-        Mean of a booked session, a share of the equity.
+        Mean turnover per booked session, a share of the equity.
     growth
-        Of the equity since the start, net of costs; as a share.
+        Growth of the equity since the start, net of costs; as a share.
     holding_growth
-        Of the same capital, put in equal parts into the same symbols at the first fill and left there, at the same
-        cost.
+        Growth of the same capital under buy and hold: equal parts of the same symbols, bought at the first fill at the
+        same cost.
     max_drawdown, holding_max_drawdown
-        The deepest fall from an earlier peak, a share.
+        Maximum drawdown of the account and of buy and hold, a share.
     volatility
-        Realised, a share a year; None for fewer than two sessions.
+        Realised annual volatility, a share; None for fewer than two sessions.
     sharpe
-        A year, with its interval; None for fewer than `ENOUGH` sessions.
+        Annual Sharpe ratio, with its interval; None for fewer than `ENOUGH` sessions.
     against_holding
-        None for fewer than `ENOUGH` sessions.
+        Comparison with buy and hold; None for fewer than `ENOUGH` sessions.
     positions
-        The largest first.
+        Positions, the largest first.
     pending
-        What waits for the next open.
+        Orders that wait for the next open.
     unfilled
-        How many orders were not filled, for want of an open.
+        Number of orders that were not filled because there was no open.
     notes
-        What should be known of the last decision and of the account.
+        Remarks on the last decision and on the account.
     verdict
-        Whether it did better than holding, in one sentence.
+        Whether it did better than buy and hold, in one sentence.
     backtest, holding
-        The two equity curves, 1.0 at the start; None without sessions.
+        Equity curves of the account and of buy and hold, 1.0 at the start; None without sessions.
     """
 
     number: int
@@ -154,21 +154,26 @@ def account_number(rows: pd.DataFrame) -> int:
 
 
 def account_of(rows: pd.DataFrame, number: int, calendar: str) -> Account:
-    """The account `number` of a journal, replayed from its rows alone.
+    """Replay the account `number` from the rows of the journal alone.
 
     Parameters
     ----------
     rows
-        The journal.
+        The rows of the journal.
     number
-        Of the account; it has at least one decision.
+        Number of the account; it must have at least one decision.
     calendar
-        Of its symbols.
+        Exchange calendar of its symbols.
+
+    Returns
+    -------
+    Account
+        The account after its last booked session.
 
     Raises
     ------
     DataError
-        The account has no decision, or its rows do not follow from one another.
+        The account has no decision, or its rows are not consistent with each other.
     """
     mine = rows[rows["account"] == number]
     decisions, booked = mine[mine["event"] == DECISION], mine[mine["event"] == SESSION]
@@ -217,16 +222,21 @@ def account_of(rows: pd.DataFrame, number: int, calendar: str) -> Account:
 
 
 def replay(booked: pd.DataFrame, capital: float, cost: float) -> None:
-    """Raise DataError where a booked session does not follow from the one before it and from its own prices.
+    """Check that each booked session follows from the one before it and from its own prices.
 
     Parameters
     ----------
     booked
         The rows of the sessions of one account, in order.
     capital
-        Before the first.
+        Capital before the first session, in money.
     cost
         Cost in basis points of the money traded.
+
+    Raises
+    ------
+    DataError
+        A booked session does not follow; the message names it.
     """
     cash, positions = capital, pd.Series(dtype="float64")
     for session, part in booked.groupby("session", sort=True):
@@ -260,7 +270,7 @@ def _targets(rows: pd.DataFrame, whole: pd.Series[Any]) -> Float64 | None:
 def _curves(
     decisions: pd.DataFrame, booked: pd.DataFrame, capital: float, cost: float, calendar: str
 ) -> tuple[Backtest, Backtest]:
-    """The account, and the same capital put in equal parts into the symbols of its first fill and left there."""
+    """Backtests of the account, and of buy and hold in equal parts of the symbols of its first fill."""
     whole = booked[booked["symbol"] == WHOLE]
     start = decisions["session"].min()
     sessions = pd.DatetimeIndex([start, *whole["session"]])

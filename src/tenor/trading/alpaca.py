@@ -15,14 +15,14 @@ PAPER_URL = "https://paper-api.alpaca.markets"
 KEY, SECRET, ADDRESS = "APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "APCA_API_BASE_URL"
 SOURCE = "Alpaca"
 LOOKS = 3
-"""How often an order of unknown outcome is looked for."""
+"""Number of attempts to look up an order of unknown outcome."""
 UNKNOWN, NOT_SENT, REFUSED = "unknown", "not sent", "refused"
 
 
 def address(environment: Mapping[str, str]) -> str:
-    """The address of the paper API; raises ConfigError where ``APCA_API_BASE_URL`` names another one.
+    """The address of the paper API; raises ConfigError if ``APCA_API_BASE_URL`` is another address.
 
-    A server of this machine is let through: tests speak to one.
+    A server on this machine is allowed, for tests.
     """
     given = environment.get(ADDRESS, "").strip().rstrip("/").removesuffix("/v2") or PAPER_URL
     parts = urlsplit(given)
@@ -35,7 +35,7 @@ def address(environment: Mapping[str, str]) -> str:
 
 
 def keys_of(environment: Mapping[str, str]) -> SourceKeys:
-    """The keys in `environment`; raises ConfigError where one is missing."""
+    """The keys in `environment`; raises ConfigError if one is missing."""
     values = {name: environment.get(name, "").strip() for name in (KEY, SECRET)}
     for name, value in values.items():
         if not value:
@@ -45,21 +45,21 @@ def keys_of(environment: Mapping[str, str]) -> SourceKeys:
 
 @dataclass(frozen=True)
 class Order:
-    """A market order for a day, and what became of it.
+    """A market order for the day, and its outcome.
 
     Attributes
     ----------
     symbol, side, qty
-        As Alpaca takes them; `qty` in shares.
+        Fields of Alpaca's API; `qty` is in shares.
     client_order_id
-        One a session and symbol: the same order is never there twice.
+        One id per session and symbol, so that the same order is never placed twice.
     status
-        Alpaca's (``accepted``, ``partially_filled``, ``filled``, ``rejected`` …), or ``planned``; ``refused`` (it was
-        turned down), ``not sent`` (Alpaca asked to wait) or ``unknown`` (no answer, and it could not be looked up).
+        Alpaca's status (``accepted``, ``partially_filled``, ``filled``, ``rejected`` …), or ``planned``, ``refused``
+        (Alpaca refused it), ``not sent`` (Alpaca asked to wait) or ``unknown`` (no answer, and the look-up failed).
     filled
         Shares filled so far.
     message
-        Why it was refused, or is unknown.
+        The reason why it was refused or its status is unknown.
     """
 
     symbol: str
@@ -72,21 +72,21 @@ class Order:
 
 
 class Alpaca:
-    """The paper account that the keys belong to.
+    """Client of the paper account that the keys belong to.
 
     Parameters
     ----------
     http
-        Sends the requests; it holds the keys, to hide them.
+        Sends the requests; it knows the keys in order to hide them in messages.
     keys
-        Of `keys_of`.
+        Result of `keys_of`.
     base
-        Of `address`.
+        Result of `address`.
 
     Raises
     ------
     SourceError
-        By every method but `send`, where Alpaca does not answer as it documents.
+        Raised by every method except `send` if Alpaca's answer is not as documented.
     """
 
     def __init__(self, http: Http, keys: SourceKeys, base: str) -> None:
@@ -97,25 +97,25 @@ class Alpaca:
         }
 
     def account(self) -> dict[str, Any]:
-        """The account: ``status``, ``equity`` and more, numbers as text."""
+        """The account: ``status``, ``equity`` and other fields, numbers as text."""
         return self._object(self._get("account"), "status", "equity")
 
     def clock(self) -> dict[str, Any]:
-        """``is_open``, ``next_open`` and more."""
+        """The clock: ``is_open``, ``next_open`` and other fields."""
         return self._object(self._get("clock"), "is_open", "next_open")
 
     def positions(self) -> dict[str, float]:
-        """Shares by symbol; below 0 they are short."""
+        """Number of shares by symbol; negative for short positions."""
         rows = [self._object(row, "symbol", "qty") for row in self._list(self._get("positions"))]
         return {str(row["symbol"]): _number(row["qty"]) for row in rows}
 
     def open_orders(self) -> list[dict[str, Any]]:
-        """The orders that are not done."""
+        """The open orders."""
         rows = self._list(self._get("orders", {"status": "open", "limit": "500"}))
         return [self._object(row, "symbol", "client_order_id") for row in rows]
 
     def find(self, client_order_id: str) -> dict[str, Any] | None:
-        """The order of that id, or None where there is none."""
+        """The order with that id, or None if there is none."""
         status, answer = self._http.ask_json(
             f"{self._base}/v2/orders:by_client_order_id",
             source=SOURCE,
@@ -126,9 +126,9 @@ class Alpaca:
         return None if status == 404 else self._object(answer, "status", "filled_qty")
 
     def send(self, order: Order) -> Order:
-        """Place `order` unless it is there already, and return what became of it; it is never placed twice.
+        """Place `order` unless it already exists, and return it with its outcome; it is never placed twice.
 
-        Before it is sent, and again where the outcome of sending is unknown, it is looked up by its id.
+        It is looked up by its id before it is sent, and again if the outcome of sending is unknown.
         """
         try:
             if (there := self.find(order.client_order_id)) is not None:
@@ -152,7 +152,7 @@ class Alpaca:
         return _with(order, NOT_SENT, why)
 
     def _looked_up(self, client_order_id: str) -> dict[str, Any] | None:
-        """What `find` gives; an order that has just been sent may take a moment to be there."""
+        """The result of `find`, with retries: an order that has just been sent may take a moment to appear."""
         there = None
         for _ in range(LOOKS):
             there = self.find(client_order_id)
@@ -175,7 +175,7 @@ class Alpaca:
         if status == 200:
             return _after(order, self._object(answer, "status", "filled_qty"))
         if status == 422 and (there := self.find(order.client_order_id)) is not None:
-            return _after(order, there)  # another process was quicker
+            return _after(order, there)  # another process has placed it in the meantime
         message = answer.get("message", "") if isinstance(answer, dict) else ""
         return _with(order, REFUSED, f"{SOURCE} refuses it ({status}): {str(message)[:200]}")
 

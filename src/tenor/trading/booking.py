@@ -1,4 +1,4 @@
-"""Booking: what decisions became at the opens that followed, session by session, as rows of the journal."""
+"""Booking: fills of decisions at the following opens, session by session, as rows of the journal."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tenor.trading.rules import Decision
 
 DECISION, SESSION, RESET = "decision", "session", "reset"
 WHOLE = ""
-"""The symbol of the row that stands for the whole account."""
+"""The symbol in the row of the whole account."""
 LIVE, REPLAYED = "live", "replayed"
 PATIENCE = 3
-"""Sessions that a symbol's bars are waited for, once others have theirs."""
+"""Number of sessions to wait for the bars of a symbol when others have theirs."""
 RUINED = "the account is ruined: its prices left nothing"
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Bars as booking needs them, each [session, symbol], NaN where there is no bar.
+    """Prices for booking, each [session, symbol]; NaN if there is no bar.
 
     Attributes
     ----------
     open, close
-        Adjusted for splits and dividends.
+        Prices adjusted for splits and dividends.
     quoted
-        The open as it was quoted.
+        The unadjusted open, as quoted.
     traded
-        Whether anything was traded: a bar without volume, of a symbol that has any, is a halt.
+        Whether the symbol was traded: a bar without volume is a halt, if the symbol has volume otherwise.
     last
-        `close`, or where there is none the last one before.
+        `close`, or if there is none the last one before.
     """
 
     open: pd.DataFrame
@@ -48,7 +48,7 @@ class Prices:
 
     @classmethod
     def of(cls, bars: pd.DataFrame) -> Prices:
-        """From the rows of `tenor.Bars`."""
+        """Make it from the rows of `tenor.Bars`."""
         frame = bars.assign(
             adjusted=bars["open"] * bars["adj_close"] / bars["close"],
             any=bars["volume"].gt(0) | ~bars.groupby("symbol")["volume"].transform("max").gt(0),
@@ -69,7 +69,7 @@ class Prices:
 def decision_rows(
     decision: Decision, settings: Mapping[str, Any], *, account: int, booked_at: pd.Timestamp, origin: str
 ) -> list[dict[str, Any]]:
-    """The rows of `decision`; that of the whole account has the settings."""
+    """The journal rows of `decision`; the row of the whole account has the settings."""
     common = {
         "account": account, "session": decision.session, "event": DECISION, "booked_at": booked_at, "origin": origin,
     }  # fmt: skip
@@ -98,21 +98,26 @@ def decision_rows(
 def session_rows(
     rows: pd.DataFrame, prices: Prices, *, account: int, calendar: str, now: pd.Timestamp, origin: str
 ) -> pd.DataFrame:
-    """The rows of the sessions that can be booked and are not, oldest first.
+    """The journal rows of the sessions that can be booked and are not booked yet, oldest first.
 
-    A decision is filled at the first open after it was made, once, at the costs that the account was begun with. A
-    session is booked when it has closed and every symbol has its bar, or has had none for `PATIENCE` sessions.
+    A decision is filled once, at the first open after it was made, at the cost in the account's settings. A session is
+    booked when it has closed and every symbol has its bar, or has had none for `PATIENCE` sessions.
 
     Parameters
     ----------
     rows
-        Of this account.
+        Rows of this account.
     prices
-        As the lake has them now, from before the first session to book.
+        Prices as they are in the lake now, from before the first session to book.
     calendar
-        Of all the symbols.
+        Exchange calendar of all symbols.
     now
-        UTC.
+        The current time, UTC.
+
+    Returns
+    -------
+    DataFrame
+        Rows to append to the journal.
     """
     decisions = rows[rows["event"] == DECISION]
     if decisions.empty:
@@ -129,7 +134,7 @@ def session_rows(
         return rows.head(0)
     sessions = times.sessions(first, end)[1:]
     moments = decisions[decisions["symbol"] == WHOLE].set_index("session")["booked_at"]
-    latest = booked["decided"].max()  # an older decision gave way to it
+    latest = booked["decided"].max()  # it replaced an older decision
     state = _state(booked, symbols, capital)
     added: list[dict[str, Any]] = []
     for session in sessions:
@@ -155,7 +160,7 @@ def session_rows(
 
 
 def settings_in(decisions: pd.DataFrame) -> dict[str, Any]:
-    """The settings that the account of `decisions` was begun with."""
+    """The settings at the start of the account of `decisions`."""
     whole = decisions[decisions["symbol"] == WHOLE].sort_values("session", kind="stable")
     settings: dict[str, Any] = json.loads(str(whole["note"].iloc[0]))["settings"]
     return settings
@@ -164,19 +169,24 @@ def settings_in(decisions: pd.DataFrame) -> dict[str, Any]:
 def stepped(
     state: Book, before: Float64, fills: Float64, closes: Float64, targets: Float64 | None, cost: float
 ) -> tuple[Book, Float64, float]:
-    """One session: the account after its close, what was traded [symbol] in money, and the turnover.
+    """Book one session.
 
     Parameters
     ----------
     state
-        After the last close; its prices may be adjusted otherwise.
+        The account after the last close; its prices may have another adjustment.
     before, fills, closes
-        [symbol]; the last price before the session, at its open and at its close, all adjusted alike; NaN where there
-        is none.
+        [symbol]; the last price before the session, at its open and at its close, all with the same adjustment; NaN
+        if there is none.
     targets
-        [symbol]; shares of the equity, or None where nothing was decided.
+        [symbol]; target shares of the equity, or None if nothing was decided.
     cost
         Cost in basis points of the money traded.
+
+    Returns
+    -------
+    tuple[Book, Float64, float]
+        The account after the close of the session; the money traded, [symbol]; the turnover.
     """
     book = Book(state.cash, state.positions, before)
     nothing = np.zeros(len(before))
@@ -189,7 +199,7 @@ def stepped(
 
 
 def _state(booked: pd.DataFrame, symbols: list[str], capital: float) -> Book:
-    """The account after the last booked session; without one it has its capital in cash."""
+    """The account after the last booked session; without one, the capital in cash."""
     nothing = np.full(len(symbols), np.nan)
     if booked.empty:
         return Book(capital, np.zeros(len(symbols)), nothing)
@@ -203,7 +213,7 @@ def _ruined(state: Book, booked: pd.DataFrame) -> bool:
 
 
 def _complete(session: pd.Timestamp, last_bars: pd.Series[Any], times: Exchange) -> bool:
-    """Whether each symbol has a bar of `session` or later, or is no longer waited for."""
+    """Whether each symbol has a bar of `session` or later, or its waiting time is over."""
     end = last_bars.max()
     missing = [last for last in last_bars.dropna() if last < session]
     return not any(len(times.sessions(last, end)) <= PATIENCE + 1 for last in missing)

@@ -1,4 +1,4 @@
-"""From forecasts to target positions: the rules of paper trading, with the maths of the evaluation."""
+"""The rules of paper trading, from forecasts to target positions, with the formulas of the evaluation."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tenor.evaluation.backtest import long_flat
 from tenor.evaluation.volatility_targeting import MEMORY, average_correlation, weights_at_target
 from tenor.schema import Float64
 
-_UNCAPPED = 1e12  # no cap on the sum; infinity times a share is none
+_UNCAPPED = 1e12  # no cap on the sum; not infinity, because 0 times infinity is NaN
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a rule looks at.
+    """The forecast that a rule uses.
 
     Attributes
     ----------
     symbol
-        Its name.
+        Name of the symbol.
     version
-        Of the model.
+        Version of the model.
     volatility
         Standard deviation of the log return of one session.
     p_up
@@ -43,18 +43,18 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to hold from the next open on.
+    """Target positions from the next open on.
 
     Attributes
     ----------
     session
-        After whose close it was decided.
+        The session after whose close it was decided.
     forecasts
-        By symbol, what it rests on.
+        The forecasts that it is based on, by symbol.
     targets
-        By symbol, shares of the equity.
+        Target positions by symbol, shares of the equity.
     note
-        Why nothing is held, where the rule does not allow to; else empty.
+        The reason if nothing is held because of the rule; else empty.
     """
 
     session: pd.Timestamp
@@ -78,19 +78,24 @@ def decide(
     Parameters
     ----------
     config
-        The rule and its numbers.
+        The rule and its settings.
     session
-        The last closed one.
+        The last closed session.
     forecasts
-        By symbol; those whose volatility is not above 0 do not count.
+        Forecasts by symbol; those whose volatility is not above 0 are left out.
     closes
         Adjusted closes [session, symbol] up to `session`, for the correlation of ``basket``.
     calendar
-        Of the symbols: how many sessions a year has.
+        Exchange calendar of the symbols, for the number of sessions in a year.
     directional
-        Whether the track record has evidence that the model tells which way prices go.
+        Whether the track record has evidence of skill in forecasting direction.
     evidence
         That record in one sentence.
+
+    Returns
+    -------
+    Decision
+        The target positions.
     """
     usable = {name: f for name, f in sorted(forecasts.items()) if math.isfinite(f.volatility) and f.volatility > 0}
     names = list(usable)
@@ -106,7 +111,7 @@ def decide(
         volatility = np.array([[usable[name].volatility for name in names]])
         available = np.ones_like(volatility, dtype=bool)
         target = config.volatility / math.sqrt(exchange(calendar).sessions_per_year)
-        # with a correlation of 1 each symbol has 1/n of the equity and the target volatility by itself
+        # with a correlation of 1, each symbol gets 1/n of the equity, scaled to the target volatility on its own
         correlation = _correlation(closes, names, session) if config.rule == "basket" else np.ones(1)
         cap = config.cap if config.rule == "basket" else _UNCAPPED
         weights = weights_at_target(volatility, available, correlation, target, cap)
@@ -123,7 +128,7 @@ def _correlation(closes: pd.DataFrame, names: list[str], session: pd.Timestamp) 
 
 
 def settings_of(config: PaperConfig) -> dict[str, Any]:
-    """What an account is begun with and may not change."""
+    """The settings that are fixed when an account starts."""
     return {
         "rule": config.rule,
         "volatility": config.volatility,

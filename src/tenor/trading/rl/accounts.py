@@ -1,6 +1,6 @@
-"""Many accounts that trade on one market at once, in one array: fills at the next open, costs, borrow and limits.
+"""Many accounts that trade on one market, in one array: fills at the next open, costs, borrowing and limits.
 
-The arithmetic of one account is that of `tenor.evaluation.backtest.fill`, which a test compares to the bit of rounding.
+The arithmetic of one account is that of `tenor.evaluation.backtest.fill`; a test compares both up to rounding.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Terms:
-    """What trading costs, and how much may be held.
+    """Costs of trading, and limits of positions.
 
     Attributes
     ----------
     cost
         Cost in basis points of the money traded.
     borrow
-        Bps a year of the money borrowed, and of what is sold short.
+        Borrowing cost in basis points a year, on loans and on short positions.
     cap
-        Most that the positions may sum to, short ones included, a share of the equity.
+        Limit of the sum of absolute positions, a share of the equity.
     limit
         The largest position, a share of the equity.
     short
@@ -43,7 +43,7 @@ class Terms:
     short: bool = False
 
     def limited(self, weights: Float64) -> Float64:
-        """`weights` [..., symbol] within the limits; what sums to more than `cap` is scaled down alike."""
+        """`weights` [..., symbol] within the limits; if they sum to more than `cap`, all are scaled down."""
         held = np.clip(weights, -self.limit if self.short else 0.0, self.limit)
         gross = np.abs(held).sum(axis=-1, keepdims=True)
         scaled: Float64 = held * (self.cap / np.maximum(gross, self.cap))
@@ -52,7 +52,8 @@ class Terms:
     def weights_of(self, actions: Float64) -> Float64:
         """The weights [..., symbol] that `actions` within -1..1 stand for.
 
-        0 is 1/n of `cap` in each of n symbols where nothing may be short, otherwise nothing; 1 is twice that.
+        Action 0 gives 1/n of `cap` in each of n symbols, or no position if short positions are allowed; action 1 gives
+        twice 1/n of `cap`.
         """
         n = actions.shape[-1]
         share = 2 * actions if self.short else 1.0 + actions
@@ -60,32 +61,32 @@ class Terms:
 
 
 class Accounts:
-    """`count` accounts on `market`, each at a session of its own.
+    """`count` accounts on `market`, each at its own session.
 
     Parameters
     ----------
     market
-        What is traded.
+        The market to trade on.
     terms
-        At which costs, within which limits.
+        Costs and limits.
     count
-        How many accounts.
+        Number of accounts.
 
     Attributes
     ----------
     rows
-        [account]; the session after whose close each of them decides.
+        [account]; index of the session after whose close the account decides.
     cash
         [account]; 1.0 at the start.
     positions
-        [account, symbol]; in money.
+        [account, symbol]; positions in money.
     """
 
     def __init__(self, market: Market, terms: Terms, count: int) -> None:
         self.market, self.terms, self.count = market, terms, count
         night, day, tradable = _moves(market)
         self._night, self._day, self._tradable = night, day, tradable
-        self._whole = np.asarray(tradable.all(axis=1))  # sessions that need no look at single symbols
+        self._whole = np.asarray(tradable.all(axis=1))  # sessions in which all symbols trade
         self._borrow = terms.borrow / 1e4 / market.year
         symbols = len(market.symbols)
         self.rows: Rows = np.zeros(count, dtype=np.intp)
@@ -95,13 +96,13 @@ class Accounts:
         self.peak = np.ones(count)
 
     def open_at(self, chosen: Rows, rows: Rows) -> None:
-        """Begin the accounts `chosen` anew, all in cash, after the close of the sessions `rows`."""
+        """Restart the accounts `chosen`, all in cash, after the close of the sessions `rows`."""
         self.rows[chosen] = rows
         self.cash[chosen] = self.worth[chosen] = self.peak[chosen] = 1.0
         self.positions[chosen] = 0.0
 
     def observe(self) -> Float32:
-        """[account, symbol, signal + 1]; the signals of each account's session, and what it holds in units of 1/n."""
+        """[account, symbol, signal + 1]; the signals of each account's session, and its positions in units of 1/n."""
         n = len(self.market.symbols)
         seen = np.empty((self.count, n, len(SIGNALS) + 1), dtype=np.float32)
         seen[:, :, :-1] = self.market.signals[self.rows]
@@ -110,7 +111,7 @@ class Accounts:
         return seen
 
     def step(self, weights: Float64) -> Outcome:
-        """Fill `weights` [account, symbol], shares of the equity within the limits, at the next open; to its close."""
+        """Fill `weights` [account, symbol], shares of the equity, at the next open, and move on to the next close."""
         rows = self.rows + 1
         before, fallen = self.worth, 1 - self.worth / self.peak
         held = self.positions * self._night[rows]
@@ -143,9 +144,9 @@ class Accounts:
 
 
 def follow(market: Market, weights: Float64, terms: Terms, name: str) -> Backtest:
-    """The account that aims at `weights` [session, symbol], decided after each close; they are held within the limits.
+    """Backtest of target `weights` [session, symbol], decided after each close and kept within the limits.
 
-    Every rival and every agent is booked here alike.
+    All rivals and agents are booked with this function.
     """
     equity, turnover = follow_many(market, terms.limited(weights)[None], terms)
     free = Terms(0.0, 0.0, terms.cap, terms.limit, terms.short)
@@ -154,7 +155,7 @@ def follow(market: Market, weights: Float64, terms: Terms, name: str) -> Backtes
 
 
 def follow_many(market: Market, weights: Float64, terms: Terms) -> tuple[Float64, Float64]:
-    """Equity and turnover [account, session] of accounts that aim at `weights` [account, session, symbol]."""
+    """Equity and turnover [account, session] of accounts with target `weights` [account, session, symbol]."""
     count, sessions = weights.shape[:2]
     accounts = Accounts(market, terms, count)
     equity, turnover = np.ones((count, sessions)), np.zeros((count, sessions))
@@ -167,7 +168,7 @@ def follow_many(market: Market, weights: Float64, terms: Terms) -> tuple[Float64
 def _moves(market: Market) -> tuple[Float64, Float64, npt.NDArray[np.bool_]]:
     """Growth to each open, from there to the close, and whether there is an open: [session, symbol].
 
-    The last price stands where there is none; row 0 is never used.
+    If there is no price, the last one is used; row 0 is never used.
     """
     tradable = np.isfinite(market.open)
     night, day = np.ones_like(market.open), np.ones_like(market.open)

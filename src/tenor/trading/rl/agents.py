@@ -1,4 +1,4 @@
-"""Agents of PPO and SAC (stable-baselines3): trained on one part of a market, stopped early by the next one."""
+"""Agents of PPO and SAC (stable-baselines3): trained on one part of a market, with early stopping on the next part."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from tenor.trading.rl.policy import LAYERS, Network
 from tenor.trading.rl.rewards import REWARDS, reward_named
 
 ACCOUNTS = 64
-"""That learn side by side."""
+"""Number of accounts that learn in parallel."""
 ROLLOUT = 32
-"""Sessions of each account between two updates of PPO."""
+"""Number of sessions of each account between two updates of PPO."""
 LOOK = 2
-"""Rollouts between two looks at the validation part."""
+"""Number of rollouts between two validations."""
 DISCOUNT = 0.9
-"""Of a reward one session later: what is bought now costs now, and earns in the sessions after."""
+"""Discount factor per session: a purchase costs now, and earns in later sessions."""
 RATE = 1e-3
 SAC_SHARE = 10
-"""One in so many of ``rl.steps`` is for SAC, which learns more from each."""
+"""SAC gets ``rl.steps`` divided by this, because it learns more from each step."""
 SAC_UPDATES = 16
-"""Of SAC, for a step of all accounts."""
+"""Number of updates of SAC per step of all accounts."""
 
 
 def require_extra() -> None:
-    """Raise ConfigError, in one line, where the extra is not installed."""
+    """Raise ConfigError, with a message of one line, if the extra is not installed."""
     for module in ("gymnasium", "stable_baselines3", "torch", "onnx"):
         with contextlib.suppress(ModuleNotFoundError):
             if importlib.util.find_spec(module) is not None:
@@ -53,19 +53,19 @@ class Task:
     Attributes
     ----------
     train, valid
-        What it learns from, and what stops it.
+        The market to learn from, and the market for early stopping.
     terms
         Costs and limits.
     algorithm
         ``ppo`` or ``sac``.
     reward, penalty
-        As ``rl.reward`` and ``rl.risk_penalty``.
+        The settings ``rl.reward`` and ``rl.risk_penalty``.
     steps, patience
-        As ``rl.steps`` and ``rl.patience``.
+        The settings ``rl.steps`` and ``rl.patience``.
     seed
-        Of everything that is drawn.
+        Seed of all random numbers.
     name
-        What progress calls it.
+        Name shown by progress.
     """
 
     train: Market
@@ -82,17 +82,17 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Agent:
-    """What a training gave.
+    """The result of a training.
 
     Attributes
     ----------
     network
-        That with the best reward on the validation part.
+        The network with the best reward on the validation part.
     history
-        By look: ``steps`` of the environment, and each of `REWARDS` and ``own``, the one learned from, as a mean of the
-        validation part's sessions.
+        For each validation: ``steps`` of the environment, and the mean over the sessions of the validation part of each
+        of `REWARDS` and of ``own``, the reward used in training.
     best
-        The look that `network` is of.
+        Index of the validation that `network` is from.
     """
 
     network: Network
@@ -101,17 +101,17 @@ class Agent:
 
     @property
     def score(self) -> float:
-        """The reward a session on the validation part."""
+        """The mean reward per session on the validation part."""
         return self.history["own"][self.best]
 
     def to_bytes(self) -> bytes:
-        """It as one file; `from_file` reads it back."""
+        """The agent as the bytes of one file; `from_file` reads it."""
         header = {"history": self.history, "best": self.best, "squash": self.network.squash}
         return pack(dict(self.network.weights), {"agent": json.dumps(header)})
 
     @classmethod
     def from_file(cls, path: Path) -> Agent | None:
-        """Read what `to_bytes` gave; None where there is nothing, or nothing that can be read."""
+        """Read a file of `to_bytes`; None if there is no file, or it can't be read."""
         try:
             with safe_open(str(path), framework="numpy") as file:
                 header = json.loads((file.metadata() or {})["agent"])
@@ -123,7 +123,7 @@ class Agent:
 
 
 def validate(network: Network, market: Market, terms: Terms, own: str, penalty: float) -> dict[str, float]:
-    """Each of `REWARDS`, and ``own``, as the mean of the sessions of `market`, traded from the first one on."""
+    """The mean over the sessions of `market`, traded from the first one on, of each of `REWARDS` and of ``own``."""
     accounts, rewards = Accounts(market, terms, 1), {**REWARDS, "own": reward_named(own)}
     totals = dict.fromkeys(rewards, 0.0)
     for _ in range(len(market.sessions) - 1):
@@ -139,9 +139,14 @@ def train_agent(task: Task, report: Callable[[int, int], None] | None = None) ->
     Parameters
     ----------
     task
-        What to train.
+        The agent to train.
     report
-        Called with the steps done and the most there can be.
+        Called with the number of finished steps and the largest possible number.
+
+    Returns
+    -------
+    Agent
+        The trained agent.
     """
     require_extra()
     from tenor.model.reproducible import reproducible
@@ -210,7 +215,7 @@ def _model(task: Task) -> tuple[Any, bool]:
 
 
 def cached(task: Task, path: Path, report: Callable[[int, int], None] | None = None) -> Agent:
-    """`train_agent`, unless `path` has what it gave before; a killed training begins again, and ends the same."""
+    """Read the agent from `path`, or train and save it; a killed training restarts and gives the same result."""
     agent = Agent.from_file(path)
     if agent is None:
         agent = train_agent(task, report)

@@ -17,9 +17,9 @@ from tenor.trading.rl.market import SIGNALS, Market
 from tenor.trading.rl.rewards import Reward, utility
 
 LARGEST = 10.0
-"""No number of an observation is larger, either way."""
+"""Observations are clipped to this absolute value."""
 SCALE = 100.0
-"""Rewards are learned from in hundredths, which networks take to better than shares of a thousandth."""
+"""Rewards are scaled to hundredths: networks learn badly from very small numbers."""
 
 
 def _spaces(market: Market) -> tuple[spaces.Box, spaces.Box]:
@@ -31,17 +31,17 @@ def _spaces(market: Market) -> tuple[spaces.Box, spaces.Box]:
 
 
 class TradingEnv(gymnasium.Env):
-    """One account on `market`, from its first session to its last, as gymnasium has environments.
+    """A gymnasium environment: one account on `market`, from the first session to the last.
 
-    An observation has, symbol by symbol, what `SIGNALS` names and what is held of it in units of 1/n. An action has a
-    number within -1..1 a symbol (`Terms.weights_of`). It is filled at the next open.
+    For each symbol, an observation has the `SIGNALS` and the position in units of 1/n. An action is one number within
+    -1..1 per symbol (`Terms.weights_of`). It is filled at the next open.
 
     Parameters
     ----------
     market, terms
-        What is traded, and at which costs.
+        The market, and costs and limits.
     reward
-        From an outcome and `penalty` to the reward; it is given in hundredths.
+        Function of an outcome and `penalty`; the environment returns its value in hundredths.
     penalty
         The weight of the risk.
 
@@ -72,7 +72,7 @@ class TradingEnv(gymnasium.Env):
         return self._accounts.observe().reshape(-1), {}
 
     def step(self, action: Float32) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
-        """One session; it ends with ruin, and is cut off at the last session."""
+        """Trade one session; the episode terminates at ruin, and is truncated at the last session."""
         weights = self._terms.weights_of(np.clip(np.asarray(action, dtype="float64"), -1, 1)[None])
         outcome = self._accounts.step(weights)
         reward = float(self._reward(outcome, self._penalty)[0]) * SCALE
@@ -83,18 +83,18 @@ class TradingEnv(gymnasium.Env):
 
 
 class TradingVecEnv(VecEnv):
-    """Many accounts on `market`, in one array; each begins at a random session, and again after `length` of them.
+    """Many accounts on `market`, in one array; each starts at a random session and restarts after `length` sessions.
 
     Parameters
     ----------
     market, terms, reward, penalty
-        As `TradingEnv` takes them.
+        As in `TradingEnv`.
     count
-        How many accounts.
+        Number of accounts.
     length
-        Sessions until an account is cut off and begins anew.
+        Number of sessions until an account is truncated and restarts.
     seed
-        Of the sessions that they begin at.
+        Seed of the random first sessions.
     """
 
     def __init__(
@@ -121,15 +121,15 @@ class TradingVecEnv(VecEnv):
         self._nothing: list[dict[str, Any]] = [{} for _ in range(count)]
 
     def _begin(self, chosen: Any) -> None:
-        # an age of its own for each, so that not all of them end together
+        # a different age for each, so that not all of them end at the same time
         self._accounts.open_at(chosen, self._rng.integers(0, self._last - self._length + 1, len(chosen)))
         self._age[chosen] = 0
 
     def reset(self) -> Float32:
-        """Begin all accounts anew."""
+        """Restart all accounts."""
         self._begin(np.arange(self.num_envs))
         self._age[:] = self._rng.integers(0, self._length, self.num_envs)
-        # those that count as older have fewer sessions left, which none of them can run out of
+        # accounts with a higher age have fewer sessions left; none runs out of data
         return self._accounts.observe().reshape(self.num_envs, -1)
 
     def step_async(self, actions: Float32) -> None:
@@ -137,7 +137,7 @@ class TradingVecEnv(VecEnv):
         self._actions = np.clip(np.asarray(actions, dtype="float64"), -1, 1)
 
     def step_wait(self) -> Any:
-        """One session of every account; those that are over begin anew."""
+        """Trade one session of every account; finished ones restart."""
         outcome = self._accounts.step(self._terms.weights_of(self._actions))
         rewards = (self._reward(outcome, self._penalty) * SCALE).astype(np.float32)
         self._age += 1
@@ -154,10 +154,10 @@ class TradingVecEnv(VecEnv):
         return self._accounts.observe().reshape(self.num_envs, -1), rewards, done, infos
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is nothing to close."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The same attribute for all accounts."""
+        """The attribute, which is the same for all accounts."""
         return [getattr(self, attr_name, None) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
@@ -169,11 +169,11 @@ class TradingVecEnv(VecEnv):
         raise NotImplementedError(f"{method_name}: accounts share one array.")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """None is wrapped."""
+        """False for all accounts."""
         del wrapper_class
         return [False for _ in self._get_indices(indices)]
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Begin at other sessions from the next reset on."""
+        """Set the seed of the first sessions, from the next reset on."""
         self._rng = np.random.default_rng(seed)
         return [seed] * self.num_envs

@@ -1,4 +1,4 @@
-"""The ONNX graph of a policy, node by node, and running it without torch."""
+"""Builds the ONNX graph of a policy node by node, and runs it without torch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ OPSET = 17
 
 
 def policy_graph(networks: Sequence[tuple[Mapping[str, Float32], bool]]) -> bytes:
-    """``seen`` [account, symbol, number] -> ``actions`` [account, symbol]: the mean over `networks`.
+    """The graph from ``seen`` [account, symbol, number] to ``actions`` [account, symbol], the mean over `networks`.
 
     Parameters
     ----------
     networks
-        Of each seed: its weights, as `tenor.trading.rl.policy.Network` holds them, and whether a tanh ends it.
+        For each seed: the weights as in `tenor.trading.rl.policy.Network`, and whether the output goes through a tanh.
+
+    Returns
+    -------
+    bytes
+        The ONNX file.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -70,7 +75,7 @@ def policy_graph(networks: Sequence[tuple[Mapping[str, Float32], bool]]) -> byte
 
 
 def run_graph(graph: bytes, seen: Float32) -> Float64:
-    """Actions [account, symbol] of the policy in `graph`; raises ModelError where it can't be run."""
+    """Actions [account, symbol] of the policy in `graph`; raises ModelError if it can't be run."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

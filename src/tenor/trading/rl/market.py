@@ -1,4 +1,4 @@
-"""What is traded on: prices, and what is known of every symbol after each close."""
+"""The market to trade on: prices, and the signals of every symbol after each close."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tenor.schema import Bool, Float32, Float64, Panel, Predictions
 FORECASTS = ("volatility", "volatility_change", "lower", "upper", "p_up")
 PRICES = ("return_1", "return_5", "return_20", "known")
 SIGNALS = (*FORECASTS, *PRICES)
-"""What is known of a symbol after a close; the first ones come from the forecast."""
+"""Signals of a symbol after a close; the first ones come from the forecast."""
 MOST = 5.0
-"""Signals are held within these bounds, whatever a price does."""
+"""Signals are clipped to these bounds."""
 NORMAL_95 = 1.645
 """The standard normal's 95 % quantile."""
 USUAL = 0.20
-"""Annual volatility that the signal ``volatility`` is measured against."""
+"""Annual volatility to which the signal ``volatility`` is relative."""
 _RUIN = 0.10
-"""A fall to this share of the first price is named as a bankruptcy would be."""
+"""A fall to this share of the first price is reported like a bankruptcy."""
 
 
 @dataclass(frozen=True, eq=False)
 class Market:
-    """Sessions of several symbols, ready to be traded on.
+    """Prices and signals of several symbols by session.
 
     Attributes
     ----------
@@ -37,16 +37,16 @@ class Market:
         [session, symbol]; adjusted prices, NaN where the symbol did not trade.
     signals
         [session, symbol, signal] float32, finite; row t holds what was known after the close of session t, in the order
-        of `SIGNALS`. 0 where there is no forecast, and the last one says so.
+        of `SIGNALS`. 0 if there is no forecast; the last signal says whether there is one.
     volatility, ewma
         [session, symbol]; standard deviation of the log return of the next session, by the forecast and by a moving
         average; NaN where there is none.
     p_up
         [session, symbol]; the forecast P(return > 0); NaN where there is none.
     calendar
-        Whose sessions they are.
+        Exchange calendar of the sessions.
     version
-        Of the model that made the forecasts; empty for made-up markets.
+        Version of the model that made the forecasts; empty for simulated markets.
     """
 
     sessions: pd.DatetimeIndex
@@ -72,25 +72,25 @@ class Market:
 
     @property
     def year(self) -> float:
-        """Sessions in a year."""
+        """Number of sessions in a year."""
         return exchange(self.calendar).sessions_per_year
 
     @property
     def available(self) -> Bool:
-        """[session, symbol]; where there is a forecast of volatility and a price."""
+        """[session, symbol]; whether there is a forecast of volatility and a price."""
         usable: Bool = np.isfinite(self.volatility) & (self.volatility > 0) & np.isfinite(self.close)
         return usable
 
     def between(self, start: int, stop: int) -> Market:
-        """Sessions start .. stop - 1."""
+        """The market of the sessions start .. stop - 1."""
         cut = slice(start, stop)
         names = ("open", "close", "signals", "volatility", "ewma", "p_up", "sessions")
         return replace(self, **{name: getattr(self, name)[cut] for name in names})
 
     def shuffled(self, seed: int) -> Market:
-        """The same with the forecasts of other sessions: what an agent gains from forecasts must be gone here.
+        """The same market with forecasts moved to other sessions: an agent can gain nothing from them.
 
-        Whole sessions change places, so that symbols still belong together; prices and their signals stay.
+        Whole sessions are permuted, so that the symbols of a session stay together; prices and their signals stay.
         """
         order = np.random.default_rng(seed).permutation(len(self.sessions))
         signals = self.signals.copy()
@@ -98,9 +98,9 @@ class Market:
         return replace(self, signals=signals)
 
     def leaked(self) -> Market:
-        """The same with forecasts that know the future: the return from the next open to the one after it.
+        """The same market with forecasts that know the future: the return from the next open to the one after it.
 
-        Whoever learns at all gets rich here. The last two sessions have no such return.
+        An agent that can learn at all must earn a lot here. The last two sessions have no such return.
         """
         gain = np.zeros_like(self.open)
         gain[:-2] = np.nan_to_num(np.log(self.open[2:]) - np.log(self.open[1:-1]))
@@ -112,7 +112,7 @@ class Market:
         return replace(self, signals=signals)
 
     def notes(self) -> tuple[str, ...]:
-        """What should be known before any figure is believed: one symbol, gaps, bankruptcies."""
+        """Caveats: a single symbol, gaps, bankruptcies."""
         lines = []
         if len(self.symbols) == 1:
             lines.append(
@@ -141,12 +141,12 @@ class Market:
 
 
 def market_of(panel: Panel, predictions: Predictions, symbols: tuple[str, ...], version: str) -> Market:
-    """The market of `symbols`, as `predictions` at the shortest horizon of `panel` describe it.
+    """The market of `symbols` with `predictions` at the shortest horizon of `panel`.
 
     Raises
     ------
     DataError
-        The predictions have no volatility, or are not of this panel.
+        The predictions have no volatility, or belong to another panel.
     HistoryError
         There are fewer than three sessions.
     UnknownSymbolError
@@ -197,7 +197,7 @@ def made(
     calendar: str,
     version: str,
 ) -> Market:
-    """A market of arrays [session, symbol]; NaN where something is not known.
+    """Make a market from arrays [session, symbol]; NaN where something is not known.
 
     `lower` and `upper` are the bounds of the 90 % interval of the log return of one session.
     """

@@ -1,4 +1,4 @@
-"""The policy networks of PPO and SAC: the same small network for every symbol, in place of one over all of them."""
+"""The policy networks of PPO and SAC: the same small network for every symbol, instead of one over all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERS = len(SIGNALS) + 1
 
 
 class PerSymbol(nn.Module):
-    """From observations [account, symbol * number] to [account, symbol * HIDDEN], each symbol by the same weights."""
+    """From observations [account, symbol * number] to [account, symbol * HIDDEN]; all symbols share the weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class PerSymbol(nn.Module):
         self.second = nn.Linear(HIDDEN, HIDDEN)
 
     def forward(self, flat: Tensor) -> Tensor:
-        """Of a symbol, its numbers and the mean over all symbols go in."""
+        """The inputs for a symbol are its numbers and their mean over all symbols."""
         seen = flat.reshape(len(flat), -1, _NUMBERS)
         both = torch.cat((seen, seen.mean(dim=1, keepdim=True).expand_as(seen)), dim=2)
         hidden: Tensor = torch.tanh(self.second(torch.tanh(self.first(both))))
@@ -37,7 +37,7 @@ class PerSymbol(nn.Module):
 
 
 class OfEach(nn.Module):
-    """One number a symbol, from [account, symbol * HIDDEN]."""
+    """One number per symbol, from [account, symbol * HIDDEN]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class OfEach(nn.Module):
 
 
 class _Extractor(nn.Module):
-    """What stable-baselines3 calls an MLP extractor: one network for the actions, one for the value."""
+    """The MLP extractor of stable-baselines3: one network for the actions, one for the value."""
 
     def __init__(self, symbols: int) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class _Extractor(nn.Module):
         self.latent_dim_vf = HIDDEN
         self.policy, self.value = PerSymbol(), PerSymbol()
 
-    # named by stable-baselines3
+    # names required by stable-baselines3
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         return self.forward_actor(features), self.forward_critic(features)
 
@@ -81,7 +81,7 @@ class PpoPolicy(ActorCriticPolicy):
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net = OfEach()
-        nn.init.orthogonal_(self.action_net.linear.weight, 0.01)  # it begins at actions near 0
+        nn.init.orthogonal_(self.action_net.linear.weight, 0.01)  # initial actions are near 0
         nn.init.zeros_(self.action_net.linear.bias)
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 

@@ -1,7 +1,7 @@
-"""What an agent learned, as numbers: one small network that looks at every symbol alike, and runs without torch.
+"""The policy of an agent: one small network with the same weights for every symbol; it runs without torch.
 
-Of each symbol it sees its signals and what is held of it, and the mean of both over all symbols; the same weights serve
-every symbol, so that a policy takes any number of them.
+Its inputs for a symbol are the signals and the position, and the means of both over all symbols. Because all symbols
+share the weights, a policy works for any number of symbols.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tenor.trading.rl.market import SIGNALS, Market
 
 POLICY, WEIGHTS = "policy.json", "weights.safetensors"
 SEEN = 2 * (len(SIGNALS) + 1)
-"""Numbers that the network sees of a symbol."""
+"""Number of inputs of the network for a symbol."""
 LAYERS = ("first", "second", "action")
 
 
@@ -39,14 +39,14 @@ class Network:
     weights
         ``first``, ``second`` and ``action``, each with ``.weight`` [out, in] and ``.bias`` [out]; float32.
     squash
-        Whether actions go through a tanh (``sac``), or are cut off at -1 and 1 (``ppo``).
+        Whether actions go through a tanh (``sac``) or are clipped to -1 and 1 (``ppo``).
     """
 
     weights: Mapping[str, Float32]
     squash: bool
 
     def act(self, seen: Float32) -> Float64:
-        """Actions [account, symbol] within -1..1 from what `Accounts.observe` gives."""
+        """Actions [account, symbol] within -1..1, from the result of `Accounts.observe`."""
         mean = np.broadcast_to(seen.mean(axis=1, keepdims=True), seen.shape)
         hidden = np.concatenate((seen, mean), axis=2)
         for name in LAYERS[:-1]:
@@ -57,16 +57,16 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """What agents of several seeds learned: together they take the mean of their actions.
+    """The policies of several seeds; the action is the mean of theirs.
 
     Attributes
     ----------
     networks
-        One a seed.
+        One network per seed.
     terms
-        The costs and limits that they learned with.
+        The costs and limits used in training.
     model
-        The version of the model whose forecasts they learned from; empty for made-up markets.
+        The version of the model whose forecasts were used in training; empty for simulated markets.
     settings
         All settings of the training, and its split, as JSON values.
     """
@@ -78,16 +78,16 @@ class Policy:
 
     @property
     def version(self) -> str:
-        """Twelve hex digits that name it: of its weights and settings."""
+        """A hash, twelve hex digits, of its weights and settings."""
         files = self.files()
         return hashlib.sha256(files[POLICY] + files[WEIGHTS]).hexdigest()[:12]
 
     def weights(self, seen: Float32) -> Float64:
-        """Target weights [account, symbol] within the limits, from what `Accounts.observe` gives."""
+        """Target weights [account, symbol] within the limits, from the result of `Accounts.observe`."""
         return self.terms.weights_of(np.mean([network.act(seen) for network in self.networks], axis=0))
 
     def files(self) -> dict[str, bytes]:
-        """Its files by name; `from_files` reads them back."""
+        """Its files by name; `from_files` reads them."""
         document = {
             "signals": list(SIGNALS),
             "squash": [network.squash for network in self.networks],
@@ -104,12 +104,12 @@ class Policy:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], where: str) -> Policy:
-        """Read what `files` gave; `where` they were is for messages.
+        """Read the result of `files`; `where` is their place, for messages.
 
         Raises
         ------
         ModelError
-            They are not a policy, or one of another tenor.
+            They are not a policy, or one of another version of tenor.
         """
         try:
             document, tensors = read_json(files[POLICY]), unpack(files[WEIGHTS])
@@ -135,21 +135,21 @@ class Policy:
 
 
 class Trader(Protocol):
-    """Whoever decides what to hold."""
+    """Anything that decides on positions."""
 
     def weights(self, seen: Float32) -> Float64:
-        """Target weights [account, symbol] within the limits, from what `Accounts.observe` gives."""
+        """Target weights [account, symbol] within the limits, from the result of `Accounts.observe`."""
 
 
 def trade(
     market: Market, policies: Sequence[Trader], terms: Terms, names: Sequence[str]
 ) -> list[tuple[Backtest, Float64]]:
-    """Let each of `policies` trade on `market` from its first session on, by itself, all in cash at first.
+    """Let each of `policies` trade on `market` with an account of its own, from the first session on, starting in cash.
 
     Returns
     -------
     list
-        Of each: its account, and its weights [session, symbol]; those of the last session are what to hold next.
+        For each policy, its backtest and its weights [session, symbol]; those of the last session are the next targets.
     """
     if len(market.sessions) < 2:
         raise DataError(f"{len(market.sessions)} session is too little to trade on.")

@@ -1,4 +1,4 @@
-"""What an agent is rewarded for: the log return of a session, net of costs, less a penalty for risk."""
+"""Rewards of agents: the log return of a session, net of costs, minus a penalty for risk."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from tenor.schema import Float64
 from tenor.user_code import load_object
 
 RUIN = -1.0
-"""The log return that a ruined account is charged with, once."""
+"""The log return of an account in the session of its ruin."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one session did to many accounts.
+    """The outcome of one session for many accounts.
 
     Attributes
     ----------
     log_return
-        [account]; of the equity from close to close, net of costs; `RUIN` for a ruined one.
+        [account]; log return of the equity from close to close, net of costs; `RUIN` for a ruined account.
     turnover
         [account]; sum of |weight after trading - weight before it|.
     weights
         [account, symbol]; positions after trading, as shares of the equity.
     drawdown, drawdown_before
-        [account]; how far the equity lies below its highest close, a share, after the session and before it.
+        [account]; drawdown from the highest close, a share, after the session and before it.
     year
-        Sessions in a year.
+        Number of sessions in a year.
     """
 
     log_return: Float64
@@ -43,7 +43,7 @@ class Outcome:
 
 
 Reward = Callable[[Outcome, float], Float64]
-"""From an outcome and ``rl.risk_penalty`` to [account]."""
+"""A function of an outcome and ``rl.risk_penalty`` that returns rewards [account]."""
 
 
 def log(outcome: Outcome, penalty: float) -> Float64:
@@ -53,19 +53,19 @@ def log(outcome: Outcome, penalty: float) -> Float64:
 
 
 def utility(outcome: Outcome, penalty: float) -> Float64:
-    """The log return less half of `penalty` times its square: what an investor with that aversion to risk maximises."""
+    """The log return minus half of `penalty` times its square: the utility of an investor with that risk aversion."""
     reward: Float64 = outcome.log_return - penalty / 2 * outcome.log_return**2
     return reward
 
 
 def downside(outcome: Outcome, penalty: float) -> Float64:
-    """As `utility`, with a penalty for losses alone, twice as large."""
+    """Like `utility`, with the penalty only for losses, and twice as large."""
     reward: Float64 = outcome.log_return - penalty * np.minimum(outcome.log_return, 0.0) ** 2
     return reward
 
 
 def drawdown(outcome: Outcome, penalty: float) -> Float64:
-    """The log return less a hundredth of `penalty` times what was added to the drawdown."""
+    """The log return minus a hundredth of `penalty` times the increase of the drawdown."""
     reward: Float64 = outcome.log_return - penalty / 100 * np.maximum(outcome.drawdown - outcome.drawdown_before, 0.0)
     return reward
 
@@ -73,16 +73,16 @@ def drawdown(outcome: Outcome, penalty: float) -> Float64:
 REWARDS: Mapping[str, Reward] = MappingProxyType(
     {"utility": utility, "log": log, "downside": downside, "drawdown": drawdown}
 )
-"""Those that need no code; all of them are logged, whichever is learned from."""
+"""The built-in rewards; all of them are logged, whichever is used in training."""
 
 
 def reward_named(name: str) -> Reward:
-    """The reward of that name, or the user's own, ``path/to/file.py:function``, checked on every call.
+    """The reward of that name, or a user's own, ``path/to/file.py:function``, whose result is checked on every call.
 
     Raises
     ------
     ConfigError
-        There is none.
+        There is no such reward.
     """
     if name in REWARDS:
         return REWARDS[name]

@@ -1,4 +1,4 @@
-"""What an agent has to beat: rules that need no learning, each booked as the agent is."""
+"""The rivals of an agent: rules without learning, booked in the same way as the agent."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ RANDOM = "random agents"
 SHUFFLED = "agent, shuffled forecasts"
 FUTURE = "agent that sees the future"
 TARGET = 0.10
-"""Annual volatility aimed at, a share."""
+"""Target annual volatility, a share."""
 MEMORY = 250
-"""Sessions that a covariance is estimated from, and fewest of them a tenth."""
+"""Number of sessions for estimating a covariance; at least a tenth of them is needed."""
 AGENTS = 100
-"""Random agents."""
+"""Number of random agents."""
 
 
 def rival_weights(market: Market, start: int, terms: Terms) -> dict[str, Float64]:
@@ -35,11 +35,11 @@ def rival_weights(market: Market, start: int, terms: Terms) -> dict[str, Float64
     Parameters
     ----------
     market
-        From before `start` on: covariances and correlations look back.
+        The market, from before `start` on, because covariances and correlations look back.
     start
         The first session to decide on.
     terms
-        The cap counts for the volatility targets; all weights are held within the limits when they are booked.
+        Costs and limits. Volatility targets use the cap; all weights are kept within the limits when they are booked.
     """
     available = market.available[start:]
     equal = available / np.maximum(available.sum(axis=1, keepdims=True), 1)
@@ -65,7 +65,7 @@ def rival_weights(market: Market, start: int, terms: Terms) -> dict[str, Float64
 
 
 def rival_accounts(market: Market, start: int, terms: Terms) -> dict[str, Backtest]:
-    """Each rule, and holding, on the sessions of `market` from `start` on."""
+    """Backtests of each rule, and of buy and hold, on the sessions of `market` from `start` on."""
     traded = market.between(start, len(market.sessions))
     accounts = {
         name: follow(traded, weights, terms, name) for name, weights in rival_weights(market, start, terms).items()
@@ -102,7 +102,7 @@ def minimum_variance(close: Float64, available: Bool) -> Float64:
     close
         [session, symbol] up to the decision.
     available
-        [symbol]; the others get nothing. Equal weights where there are too few returns.
+        [symbol]; the others get weight 0. With too few returns, weights are equal.
     """
     from sklearn.covariance import ledoit_wolf
 
@@ -120,10 +120,10 @@ def minimum_variance(close: Float64, available: Bool) -> Float64:
 
 
 def _least(covariance: Float64) -> Float64:
-    """Long-only weights of least variance: what would be short is left out, until nothing is.
+    """Long-only weights of minimum variance: symbols with negative weights are removed until there are none.
 
-    At the end the conditions of an optimum are met: what is held has the same marginal variance, and what a negative
-    weight threw out comes back where its marginal variance is lower.
+    At the end the conditions of an optimum are met: all held symbols have the same marginal variance, and a removed
+    symbol is taken back if its marginal variance is lower.
     """
     count = len(covariance)
     held = np.ones(count, dtype=bool)
@@ -148,9 +148,9 @@ def _least(covariance: Float64) -> Float64:
 def random_accounts(
     market: Market, turnover: float, invested: float, terms: Terms, *, count: int = AGENTS, seed: int = 0
 ) -> tuple[Float64, Float64]:
-    """Equity and turnover [account, session] of agents that know nothing, with the turnover and exposure of another.
+    """Equity and turnover [account, session] of random agents with a given turnover and exposure.
 
-    Each aims at random shares and moves a part of the way to new ones every session; that part is chosen so that the
+    Each agent has random targets and moves part of the way to new ones every session; that part is chosen so that the
     mean turnover is `turnover`.
 
     Parameters
@@ -158,7 +158,7 @@ def random_accounts(
     market
         The sessions to trade on.
     turnover
-        Mean of a session, to be matched.
+        Mean turnover per session, to be matched.
     invested
         Mean sum of the absolute weights, to be matched.
     """
@@ -171,7 +171,7 @@ def random_accounts(
 
 
 def _wandering(market: Market, speed: float, invested: float, terms: Terms, count: int, seed: int) -> Float64:
-    """Weights [account, session, symbol] that move by `speed` of the way to new random ones each session."""
+    """Weights [account, session, symbol] that move a share `speed` of the way to new random ones each session."""
     rng = np.random.default_rng(seed)
     sessions, symbols = market.open.shape
     drawn = rng.dirichlet(np.ones(symbols), size=(count, sessions))

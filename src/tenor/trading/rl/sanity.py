@@ -1,4 +1,4 @@
-"""Markets of our own, of which it is known what there is to learn: one that falls back, one with trends, and noise."""
+"""Simulated markets with known structure, for sanity checks: one is mean-reverting, one has trends, one is noise."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tenor.trading.rl.study import Parts, Study, walk_agents
 
 SESSIONS, SYMBOLS = 1500, 5
 NIGHT = 0.3
-"""Share of a session's variance that falls into the night before it."""
+"""Overnight share of the variance of a session."""
 VOLATILITY = 0.01
-"""Of a session's log return."""
+"""Standard deviation of the log return of a session."""
 
 
 def reverting(seed: int, sessions: int = SESSIONS, symbols: int = SYMBOLS) -> Market:
-    """Prices that fall back towards a level, with a half-life of about seven sessions."""
+    """Mean-reverting prices, with a half-life of about seven sessions."""
 
     def drift(deviation: Float64, state: Float64) -> Float64:
         del state
@@ -33,7 +33,7 @@ def reverting(seed: int, sessions: int = SESSIONS, symbols: int = SYMBOLS) -> Ma
 
 
 def trending(seed: int, sessions: int = SESSIONS, symbols: int = SYMBOLS) -> Market:
-    """Prices whose drift comes and goes over about 50 sessions, each symbol its own; it is 0 on average."""
+    """Prices with a persistent drift of mean 0 that changes over about 50 sessions, independently for each symbol."""
 
     def drift(deviation: Float64, state: Float64) -> Float64:
         del deviation
@@ -43,7 +43,7 @@ def trending(seed: int, sessions: int = SESSIONS, symbols: int = SYMBOLS) -> Mar
 
 
 def noise(seed: int, sessions: int = SESSIONS, symbols: int = SYMBOLS) -> Market:
-    """Prices that nobody can know anything about: a random walk."""
+    """Unpredictable prices: a random walk."""
 
     def drift(deviation: Float64, state: Float64) -> Float64:
         del deviation
@@ -58,20 +58,20 @@ MARKETS: Mapping[str, Callable[[int], Market]] = MappingProxyType(
 
 
 SANE = RlConfig(algorithms=("ppo",), seeds=(0,), short=True)
-"""The settings of a run on such a market: as usual, with one seed, and short positions, without which half of what
-there is to learn can't be used."""
+"""The settings of a run on such a market: the defaults, with one seed and with short positions, without which half of
+the structure can't be used."""
 _PARTS = Parts(slice(0, 800), slice(800, 1000), slice(1000, SESSIONS))
 
 
 def sanity_run(kind: str, number: int, folder: Path, config: RlConfig = SANE) -> Study:
-    """Train an agent on the market `kind` of `MARKETS`, drawn by `number`, and judge it as any other.
+    """Train an agent on the market `kind` of `MARKETS`, simulated with seed `number`, and evaluate it as usual.
 
     Parameters
     ----------
     folder
-        Keeps the trained agent.
+        Folder for the trained agent.
     config
-        The settings; the seeds are added to `number`, so that no two runs draw the same.
+        The settings; the seeds are added to `number`, so that no two runs use the same random numbers.
     """
     own = replace(config, seeds=tuple(1000 * number + seed for seed in config.seeds))
     return walk_agents(MARKETS[kind](number), [_PARTS], own, folder, checks=False)

@@ -1,4 +1,4 @@
-"""Agents walked forward: in each fold trained and stopped early on what came before, and traded on what follows."""
+"""Walk-forward of agents: in each fold trained, with early stopping, on earlier sessions, and traded on later ones."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tenor.user_code import source_of
 AGENT = "agent"
 FORECASTS, SHUFFLES, LEAK = "forecasts", "shuffled forecasts", "the future"
 Progress = Callable[[str, int, int], None]
-"""Called with a title, how much is done and how much there is."""
+"""Called with a title, the finished amount and the total."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One agent to train, and the file that keeps it."""
+    """One agent to train, and the file to save it in."""
 
     task: Task
     path: Path
@@ -42,7 +42,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Parts:
-    """A fold, as places on the market's session axis."""
+    """A fold, as indices on the market's session axis."""
 
     train: slice
     valid: slice
@@ -51,16 +51,16 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class FoldOutcome:
-    """What happened in one fold.
+    """The result of one fold.
 
     Attributes
     ----------
     algorithm
-        The one that validation chose.
+        The algorithm chosen by validation.
     scores
         By algorithm, the mean validation reward of its seeds, in hundredths of a percent a session.
     agents
-        By algorithm, those that saw the forecasts, a seed each.
+        By algorithm, the agents that got the forecasts, one per seed.
     """
 
     algorithm: str
@@ -70,20 +70,20 @@ class FoldOutcome:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Agents walked forward, and the verdict on them.
+    """The walk-forward of agents, and the verdict.
 
     Attributes
     ----------
     verdict
-        On all test parts together.
+        The verdict on all test parts together.
     folds
-        In order.
+        The results of the folds, in order.
     weights
-        [session, symbol]; what the agent aimed at.
+        [session, symbol]; target weights of the agent.
     first, last
-        Of the test sessions.
+        The first and the last test session.
     notes
-        What should be known before any figure is believed.
+        Caveats that the reader should know.
     """
 
     verdict: Verdict
@@ -120,7 +120,7 @@ def terms_of(config: RlConfig) -> Terms:
 
 
 def job_of(market: Market, parts: Parts, config: RlConfig, algorithm: str, seed: int, sees: str, folder: Path) -> Job:
-    """The job of one agent; its file is named by all that it depends on."""
+    """The job of one agent; the name of its file is a hash of everything that it depends on."""
     train = market.between(parts.train.start, parts.train.stop)
     valid = market.between(parts.valid.start, parts.valid.stop)
     if sees == SHUFFLES:
@@ -143,7 +143,7 @@ def job_of(market: Market, parts: Parts, config: RlConfig, algorithm: str, seed:
 
 
 def key_of(task: Task) -> str:
-    """Twenty-four hex digits of all that a training depends on: data, settings, and the code of one's own reward."""
+    """A hash, 24 hex digits, of everything that a training depends on: data, settings, code of an own reward."""
     digest = hashlib.sha256()
     for market in (task.train, task.valid):
         for values in (market.open, market.close, market.signals):
@@ -165,14 +165,14 @@ def key_of(task: Task) -> str:
 
 
 def train_job(_: None, job: Job) -> Agent:
-    """Train one agent, or read what was trained before; a task of an engine."""
+    """Train one agent, or read it if it is trained already; a task for an engine."""
     return cached(job.task, job.path)
 
 
 def train_all(jobs: Sequence[Job], workers: int | None, progress: Progress | None) -> list[Agent]:
-    """All agents of `jobs`, in order; progress after each.
+    """Train all agents of `jobs`, and return them in order; progress is called after each.
 
-    Not on a cluster: an agent in training leaves its state in a folder of this machine.
+    This does not use a cluster, because an agent in training saves its state in a folder of this machine.
     """
     agents = []
     for done, agent in enumerate(LocalEngine(workers).map(train_job, jobs), start=1):
@@ -198,21 +198,26 @@ def walk_agents(
     Parameters
     ----------
     market
-        All sessions.
+        The market with all sessions.
     folds
-        Test parts follow each other without a gap.
+        The folds; test parts follow each other without a gap.
     config
         The settings.
     folder
-        Keeps trained agents, so that a killed run goes on.
+        Folder for trained agents, from which a killed run resumes.
     tried
-        Configurations that were tried on these sessions, this one included.
+        Number of configurations tried on these sessions, including this one.
     checks
-        Whether agents with shuffled forecasts, and ones that see the future, are trained as well.
+        Whether to train also agents with shuffled forecasts, and agents that see the future.
     workers
-        Processes that train agents; None is one a core.
+        Number of processes that train agents; None means one for each CPU core.
     progress
         Called after every training.
+
+    Returns
+    -------
+    Study
+        The results of the folds, and the verdict.
 
     Raises
     ------
@@ -221,7 +226,7 @@ def walk_agents(
     """
     if not folds:
         raise HistoryError("there is no fold to test agents in: lower rl.folds or rl.valid_sessions.")
-    reward_named(config.reward)  # before any training: a wrong name is no work
+    reward_named(config.reward)  # before any training, so that a wrong name fails at once
 
     def jobs_of(kinds: Sequence[tuple[Parts, str, str]]) -> list[Job]:
         return [
@@ -266,7 +271,7 @@ def _judged(
     tested = market.between(start, stop)
 
     def weights(policies: Sequence[Policy], on: Market) -> Float64:
-        # positions go over from one fold to the next: the account is one
+        # one account: positions are carried over from one fold to the next
         rows = np.concatenate([np.full(f.test.stop - f.test.start, i) for i, f in enumerate(folds)])
         held: Float64 = _Changing(policies, rows).trade(on, terms)
         return held
@@ -300,7 +305,7 @@ def _judged(
 
 
 class _Changing:
-    """Policies that take turns, on one account."""
+    """Policies of successive folds on one account."""
 
     def __init__(self, policies: Sequence[Policy], rows: Any) -> None:
         self._policies, self._rows, self._at = policies, rows, -1

@@ -1,4 +1,4 @@
-"""What an agent is worth: against each rival on resampled days, deflated for all that was tried, in plain words."""
+"""The verdict on an agent: comparison with each rival by resampled days, deflated for the number of trials."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from tenor.storage.files import json_values
 from tenor.trading.rl.rivals import FUTURE, HOLDING, RANDOM, SHUFFLED
 
 DEFLATED = 0.95
-"""A deflated Sharpe ratio above it is more than the luck of the best of so many tries."""
+"""A deflated Sharpe ratio above this is more than the best of so many trials reaches by luck."""
 
 
 @dataclass(frozen=True)
 class Against:
-    """The agent less one rival.
+    """The agent compared with one rival; differences are the agent's value minus the rival's.
 
     Attributes
     ----------
     sharpe
         Difference of the annualised net Sharpe ratios, from resampled days.
     drawdown
-        Difference of the deepest falls, a share; below 0, the agent fell less. From resampled blocks of days in order.
+        Difference of the maximum drawdowns, a share, from resampled blocks of days; below 0, the agent's is smaller.
     annual_return
-        Difference of the mean net returns, a share a year.
+        Difference of the mean net annual returns, a share.
     holm
         The p-value of `sharpe`, corrected for the number of rivals.
     """
@@ -47,32 +47,32 @@ class Against:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """How an agent stands.
+    """The evaluation of an agent.
 
     Attributes
     ----------
     agent
-        Its account: the mean of the seeds' positions.
+        Its backtest; positions are the mean over the seeds.
     sharpe
         Its Sharpe ratio, deflated for the number of configurations.
     interval
         The same ratio with its 95 % interval from resampled days.
     rivals
-        By name, their accounts; of the random agents the median one.
+        The backtests of the rivals, by name; of the random agents, the median one.
     against
-        By rival.
+        Comparison with each rival, by name.
     random_p
-        Share of the random agents, the agent counted in, that did as well or better; one-sided.
+        One-sided p-value: the share of the random agents, counting the agent as one, that did as well or better.
     seeds
-        The Sharpe ratio of each seed alone.
+        The Sharpe ratio of each seed by itself.
     behaviour
         What it learned to do, in words.
     checks
-        Whether it can learn at all, and whether it uses the forecasts; sentences.
+        Sentences on whether it can learn at all, and whether it uses the forecasts.
     claims
-        Whether it is shown to be better than all rivals, and than luck.
+        Whether it is shown to be better than all rivals and than luck.
     sentence
-        All of it in one.
+        The verdict in one sentence.
     """
 
     agent: Backtest
@@ -122,24 +122,29 @@ def judge(
     Parameters
     ----------
     agent, weights
-        Its account, and what it aimed at [session, symbol].
+        The agent's backtest, and its target weights [session, symbol].
     rivals
-        By name; `HOLDING` is among them.
+        Backtests by name; `HOLDING` is among them.
     random
-        Equity [account, session] of random agents with its turnover.
+        Equity [account, session] of random agents with the agent's turnover.
     future
-        The agent that saw the future; None where there is none.
+        The agent that saw the future; None if there is none.
     seeds
-        The Sharpe ratio of each seed alone.
+        The Sharpe ratio of each seed by itself.
     tried
-        Configurations that were tried on these sessions.
+        Number of configurations tried on these sessions.
     exposure
-        [session]; how much the volatility target holds.
+        [session]; exposure of the volatility target, a share of the equity.
+
+    Returns
+    -------
+    Verdict
+        The verdict.
 
     Raises
     ------
     DataError
-        An account is of other sessions.
+        A backtest has other sessions.
     """
     middle = _median(agent, random)
     rivals = {**rivals, RANDOM: middle}
@@ -172,10 +177,10 @@ def judge(
 
 
 def drawdown_difference(agent: Backtest, other: Backtest, *, resamples: int = RESAMPLES, seed: int = 0) -> Difference:
-    """The deepest fall of `agent` less that of `other`, with an interval from resampled blocks of days.
+    """The maximum drawdown of `agent` minus that of `other`, with an interval from resampled blocks of days.
 
-    A fall depends on the order of days: blocks keep it within them, and are put together in the order drawn, the same
-    for both.
+    A drawdown depends on the order of days: it is kept within blocks, and the blocks are joined in the order drawn, the
+    same for both.
     """
     if not agent.sessions.equals(other.sessions):
         raise DataError(f"{agent.name} and {other.name} are not of the same sessions: book both on the same ones.")
@@ -192,7 +197,7 @@ def drawdown_difference(agent: Backtest, other: Backtest, *, resamples: int = RE
 
 
 def _less(agent: Backtest, other: Backtest, difference: Difference) -> Difference:
-    """`difference` of the Sharpe ratios; cash, which has none, counts as 0."""
+    """`difference` of the Sharpe ratios; the ratio of cash, which is undefined, counts as 0."""
     if math.isfinite(difference.value):
         return difference
     if math.isfinite(agent.sharpe):
@@ -208,7 +213,7 @@ def _falls(returns: Float64) -> Float64:
 
 
 def behaviour(agent: Backtest, weights: Float64, holding: Backtest, exposure: Float64) -> str:
-    """What the agent does, in words that follow "the agent learned to": from what it holds, not from what it earned."""
+    """The behaviour of the agent, to complete "the agent learned to"; derived from positions, not from returns."""
     invested = np.abs(weights[:-1]).sum(axis=1)
     mean = float(invested.mean())
     traded = agent.mean_turnover
@@ -280,7 +285,7 @@ def _sentence(
 
 
 def _median(agent: Backtest, random: Float64) -> Backtest:
-    """Of the random agents, that of the median Sharpe ratio."""
+    """The random agent with the median Sharpe ratio."""
     ratios = _sharpes(random, agent)
     place = int(np.argsort(ratios, kind="stable")[len(ratios) // 2])
     equity = random[place]
@@ -288,7 +293,7 @@ def _median(agent: Backtest, random: Float64) -> Backtest:
 
 
 def _sharpes(equity: Float64, like: Backtest) -> Float64:
-    """Annualised, of each account [account, session]; 0 where it never moves."""
+    """Annualised Sharpe ratio of each account [account, session]; 0 if its equity is constant."""
     returns = np.diff(equity, axis=1) / np.where(equity[:, :-1] > 0, equity[:, :-1], 1.0)
     spread = returns.std(axis=1, ddof=1) if returns.shape[1] > 1 else np.zeros(len(returns))
     return np.where(spread > 0, returns.mean(axis=1) / np.where(spread > 0, spread, 1.0), 0.0) * math.sqrt(like.year)
