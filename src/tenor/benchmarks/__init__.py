@@ -1,4 +1,4 @@
-"""Published benchmarks of movement prediction: tenor's row beside others', by their protocols, to the sample count."""
+"""Published benchmarks of movement prediction: tenor and other models by the same protocol and samples."""
 
 from tenor.benchmarks.acl18 import acl18
 from tenor.benchmarks.glt import glt, read_glt, read_glt_news

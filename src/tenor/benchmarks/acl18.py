@@ -19,7 +19,7 @@ DATES = PartDates(
 )
 COUNTS = {"train": "20,315-20,345", "valid": "2,555", "test": "3,720"}
 LEFT_OUT = "GMRE"
-"""The 88th ticker: its bars begin after the test."""
+"""The 88th ticker, left out: its bars begin after the test."""
 
 SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("returns", "trend"), sentiment=False, horizons=(1,)),
@@ -28,7 +28,7 @@ SETTINGS = BenchmarkSettings(
     market_means=True,
     trailing=60,
 )
-"""Chosen on validation MCC alone, then frozen."""
+"""Settings chosen by validation MCC alone, then frozen."""
 
 NOTES = (
     "The test is 64 days and stocks move together: read the interval, which resamples days.",
@@ -46,20 +46,25 @@ def acl18(
     text: DailySentiment | None = None,
     cache: Path | None = None,
 ) -> BenchmarkResult:
-    """Run the protocol on the published StockNet folder.
+    """Run the ACL18 protocol on the published StockNet folder.
 
     Parameters
     ----------
     folder
-        With ``price/raw``, one file a ticker.
+        Folder with ``price/raw``, one file per ticker.
     seeds
-        Of the networks to train; the protocol demands ten.
+        Seeds of the networks to train; the protocol requires ten.
     workers, progress
         As in `tenor.benchmarks.training.train_benchmark`.
     text
-        The sentiment of its tweets, cut off at each session's close, or None for prices alone.
+        The sentiment of its tweets up to each session's close, or None for prices alone.
     cache
-        A folder for finished seeds, from which a killed run is continued; None saves nothing.
+        Folder for finished seeds, from which a killed run resumes; None saves nothing.
+
+    Returns
+    -------
+    BenchmarkResult
+        The scores, with the published ones.
 
     Raises
     ------
@@ -71,7 +76,7 @@ def acl18(
 
 
 def acl18_bars(folder: str | Path) -> Bars:
-    """The bars of the 87 tickers, up to the last test session; later ones are of no use."""
+    """The bars of the 87 tickers, up to the last test session."""
     bars = read_stocknet_bars(Path(folder)).bars
     if bars is None:
         raise DataError(f"{folder}: no bar in price/raw: check the path.")

@@ -1,7 +1,8 @@
 """Folders in the GLT layout: ``price/SYMBOL.csv`` with normalised features and labels, ``tweet/SYMBOL/DATE``.
 
-ACL18, BigData22 and CIKM18 are distributed in it. The label of a row is the move of its own session, so features end
-with the row before. The layout holds no raw bars: no open, high, low or volume, only the close that labels came from.
+ACL18, BigData22 and CIKM18 are distributed in this layout. The label of a row is the move of its own session, so
+features end with the previous row. There are no raw bars (open, high, low, volume), only the close from which the
+labels were computed.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from tenor.features.sentiment import sentiment_features
 from tenor.schema import DailySentiment, Float32, Float64, News, Panel, news_id
 
 MISSING = -123320.0
-"""Numbers below this one stand for a missing value (the published files write -123321)."""
+"""Numbers below this are missing values (the published files have -123321)."""
 
 COMPLETE_ROWS = 5
-"""The number of rows without a gap that a sample needs before it."""
+"""Number of rows without a gap that a sample needs before it."""
 
 NOTES = (
     "The layout has no raw bars (open, high, low, volume): features are its own, and context from its closing price.",
@@ -43,19 +44,19 @@ SETTINGS = BenchmarkSettings(
     model=ModelConfig(hidden=32, lookback=5),
     training=direction_training(epochs=8),
 )
-"""As for ACL18, on the features that the layout has; frozen before any test part of such a folder was used."""
+"""Settings of ACL18 with the features that the layout has; frozen before any test part of such a folder was used."""
 
 
 @dataclass(frozen=True, eq=False)
 class GLT:
-    """The content of a folder.
+    """The contents of a folder.
 
     Attributes
     ----------
     panel
-        Features of the folder and the context; horizon 1. `open` is NaN everywhere.
+        Features of the folder and context features; horizon 1. `open` is NaN everywhere.
     label
-        [session, symbol] float32 in the row of the session before: 1 up, 0 down, NaN no sample.
+        [session, symbol] float32, in the row of the previous session: 1 up, 0 down, NaN no sample.
     """
 
     panel: Panel
@@ -74,22 +75,27 @@ def glt(
     text: DailySentiment | None = None,
     cache: Path | None = None,
 ) -> BenchmarkResult:
-    """Run the protocol on a folder of the GLT layout; training begins with its first row.
+    """Run the protocol on a folder in the GLT layout; training begins with its first row.
 
     Parameters
     ----------
     folder
-        With ``price/`` and, where it has texts, ``tweet/``.
+        Folder with ``price/`` and, if it has texts, ``tweet/``.
     train_end, valid_end, test_end
-        Last session of each part, YYYY-MM-DD; None: the test ends with the folder.
+        Last session of each part, YYYY-MM-DD; None for `test_end` means the last session of the folder.
     seeds
-        Of the networks to train; the protocols demand ten.
+        Seeds of the networks to train; the protocols require ten.
     workers, progress
         As in `tenor.benchmarks.training.train_benchmark`.
     text
         The sentiment of its tweets (see `read_glt_news`), or None for prices alone.
     cache
-        A folder for finished seeds, from which a killed run is continued; None saves nothing.
+        Folder for finished seeds, from which a killed run resumes; None saves nothing.
+
+    Returns
+    -------
+    BenchmarkResult
+        The scores on the test samples.
 
     Raises
     ------
@@ -126,12 +132,12 @@ def glt(
 
 
 def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
-    """Read the prices of a folder.
+    """Read the prices of a folder, with `text` as sentiment features unless it is None.
 
     Raises
     ------
     DataError
-        No such folder, a file without the columns, without rows, or with dates that can't be read or repeat.
+        The folder does not exist, or a file lacks columns or rows, or has unreadable or repeated dates.
     """
     frames = {path.stem: _price(path) for path in _price_files(Path(folder))}
     names = [c for c in next(iter(frames.values())).columns if c not in ("label", "closing_price_for_label")]
@@ -142,7 +148,7 @@ def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
     symbols = tuple(sorted(frames))
     grid = (len(sessions), len(symbols))
     own: Float32 = np.full((*grid, len(names)), np.nan, dtype="float32")
-    # [session, symbol] each; returns over one and five rows
+    # returns over one and five rows, each [session, symbol]
     close, label, volatility = np.full(grid, np.nan), np.full(grid, np.nan), np.full(grid, np.nan)
     return_1, return_5 = np.full(grid, np.nan), np.full(grid, np.nan)
     for column, symbol in enumerate(symbols):
@@ -168,14 +174,14 @@ def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
 
 
 def read_glt_news(folder: str | Path) -> News | None:
-    """The tweets of a folder, each dated at the last second of its day in New York, since it has a day and no time.
+    """Read the tweets of a folder; each is dated at the last second of its day in New York, as it has no time of day.
 
-    So each is known from the session after its day on. None where the folder has no tweets.
+    So each tweet is known from the session after its day. None if the folder has no tweets.
 
     Raises
     ------
     DataError
-        A file whose name is not a date, or a line that is no JSON object with a text; the message names it.
+        A file name is not a date, or a line is not a JSON object with a text; the message names it.
     """
     rows = []
     for path in sorted(p for p in (Path(folder) / "tweet").glob("*/*") if not p.name.startswith(".")):
@@ -201,7 +207,7 @@ def _text(line: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     text = tweet.get("text") if isinstance(tweet, dict) else None
-    if isinstance(text, list):  # some sets come as words
+    if isinstance(text, list):  # some data sets have lists of words
         text = " ".join(map(str, text))
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(text, str) else None
 
@@ -214,7 +220,7 @@ def _price_files(folder: Path) -> list[Path]:
 
 
 def _price(path: Path) -> pd.DataFrame:
-    """One file, by date, rising; what is missing is NaN."""
+    """One file, in rising order of dates; missing values are NaN."""
     try:
         # pyarrow rounds every decimal number correctly; pandas' own reader does so by an argument that 3.1 deprecates
         frame = pyarrow.csv.read_csv(path).to_pandas()

@@ -25,7 +25,7 @@ SETTINGS = BenchmarkSettings(
     training=direction_training(epochs=9),
     trailing=120,
 )
-"""Chosen on validation MCC alone, then frozen."""
+"""Settings chosen by validation MCC alone, then frozen."""
 
 NOTES = ("Opens are read from Original_Open: the files' column Open is on another scale than High, Low and Close.",)
 BENCHMARK = Benchmark(name="KDD17", dates=DATES, settings=SETTINGS, counts=COUNTS, published=KDD17, notes=NOTES)
@@ -39,18 +39,23 @@ def kdd17(
     progress: BenchmarkProgress | None = None,
     cache: Path | None = None,
 ) -> BenchmarkResult:
-    """Run the protocol on the folder ``price_long_50``.
+    """Run the KDD17 protocol on the folder ``price_long_50``.
 
     Parameters
     ----------
     folder
-        With ``AAPL.csv`` and the others.
+        Folder with ``AAPL.csv`` and the other files.
     seeds
-        Of the networks to train; the protocol demands ten.
+        Seeds of the networks to train; the protocol requires ten.
     workers, progress
         As in `tenor.benchmarks.training.train_benchmark`.
     cache
-        A folder for finished seeds, from which a killed run is continued; None saves nothing.
+        Folder for finished seeds, from which a killed run resumes; None saves nothing.
+
+    Returns
+    -------
+    BenchmarkResult
+        The scores, with the published ones.
 
     Raises
     ------

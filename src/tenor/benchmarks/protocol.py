@@ -1,8 +1,8 @@
-"""What the published benchmarks of movement prediction agree on: the label, the parts, which samples count.
+"""The common protocol of the published benchmarks of movement prediction: label, parts, and samples that count.
 
-The label of session t comes from r = adj_close[t] / adj_close[t-1] - 1: up from +0.55 %, down from -0.5 %, and what
-lies between is dropped (Xu and Cohen, ACL 2018). Features end at the close of t - 1, so a sample stands in the panel's
-row of t - 1.
+The label of session t comes from r = adj_close[t] / adj_close[t-1] - 1: up if r >= +0.55 %, down if
+r <= -0.5 %; values in between are dropped (Xu and Cohen, ACL 2018). Features end at the close of t - 1, so a sample is
+in the panel's row of t - 1.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tenor.schema import Bars, Bool, Float32
 UP, DOWN = 0.0055, -0.005
 
 EARLIER_BARS = 34
-"""Bars of the symbol that lie before a sample's session: the published features hold a mean over 30 sessions, and the
-published models read 5 sessions of them. It is what gives the published counts."""
+"""Least number of the symbol's bars before a sample's session: the published features have a mean over 30 sessions, and
+the published models read 5 sessions of them. This number reproduces the published sample counts."""
 
 PARTS = ("train", "valid", "test")
 
@@ -55,7 +55,7 @@ class Samples:
     label
         [session, symbol] float32; 1 up, 0 down, NaN no sample. The label of session t is in row t - 1.
     train, valid, test
-        Rows of the samples whose session t lies in the part.
+        Rows of the samples whose session t is in the part.
     """
 
     label: Float32
@@ -64,7 +64,7 @@ class Samples:
     test: slice
 
     def counts(self) -> dict[str, int]:
-        """Samples of each part."""
+        """Number of samples in each part."""
         return {name: int(np.isfinite(self.label[getattr(self, name)]).sum()) for name in PARTS}
 
 
@@ -78,10 +78,10 @@ def label_of(simple_return: ArrayLike) -> Float32:
 def label_samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], dates: PartDates) -> Samples:
     """The samples of `bars` on the grid of a panel of the same bars.
 
-    A session without a bar of the symbol moves the sample to the row of the bar before:
+    If the previous session has no bar of the symbol, the sample is in the row of its last bar:
 
     ======= ====== ========= ============================
-    session close  move      row in which the label stands
+    session close  move      row that has the label
     ======= ====== ========= ============================
     Mon     100.0
     Tue     101.0  +1.0 %    Mon: 1
@@ -99,7 +99,7 @@ def label_samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ..
     by_symbol = frame.groupby("symbol", sort=False)
     simple = by_symbol["adj_close"].pct_change()
     session = pd.DatetimeIndex(frame["session"])
-    row_before = sessions.get_indexer(pd.DatetimeIndex(by_symbol["session"].shift(1)))  # of the symbol's last bar
+    row_before = sessions.get_indexer(pd.DatetimeIndex(by_symbol["session"].shift(1)))  # row of the symbol's last bar
     label = label_of(simple)
     counts = np.isfinite(label) & (by_symbol.cumcount().to_numpy() >= EARLIER_BARS)
     counts &= (session >= pd.Timestamp(dates.train[0])) & (session <= pd.Timestamp(dates.test[1]))
@@ -114,7 +114,7 @@ def label_samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ..
 
 
 def confusion(up: Bool, label: Float32) -> tuple[Bool, Bool, Bool, Bool]:
-    """Cells of true positives, false positives, true negatives and false negatives; all [row, symbol].
+    """Classify the cells as true or false positives or negatives.
 
     Parameters
     ----------
@@ -122,24 +122,29 @@ def confusion(up: Bool, label: Float32) -> tuple[Bool, Bool, Bool, Bool]:
         True where a rise is predicted.
     label
         1 up, 0 down, NaN no sample.
+
+    Returns
+    -------
+    tuple of arrays
+        [row, symbol] each: true positives, false positives, true negatives and false negatives.
     """
     known, rose = np.isfinite(label), label > 0.5  # a comparison with NaN is False
     return known & up & rose, known & up & ~rose, known & ~up & ~rose, known & ~up & rose
 
 
 def rows_of(sessions: pd.DatetimeIndex, first: str, last: str) -> slice:
-    """Rows whose next session lies in first .. last."""
+    """Rows whose next session is in first .. last."""
     start, stop = sessions.searchsorted(pd.Timestamp(first)), sessions.searchsorted(pd.Timestamp(last), side="right")
     return slice(max(0, int(start) - 1), max(0, int(stop) - 1))
 
 
 def require_samples(samples: Samples, dates: PartDates, days: pd.DatetimeIndex) -> None:
-    """Refuse samples with an empty part.
+    """Raise an error if a part has no sample.
 
     Parameters
     ----------
     samples, dates
-        What is checked, and the dates of its parts.
+        The samples to check, and the dates of their parts.
     days
         The sessions of the bars, for the message.
 

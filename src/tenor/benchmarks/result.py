@@ -1,4 +1,4 @@
-"""The result of a benchmark: tenor's row, the baselines' on the same samples, and the published ones.
+"""The result of a benchmark: rows of tenor, of the baselines on the same samples, and published rows.
 
 Intervals and paired differences come from resampling days.
 """
@@ -25,18 +25,18 @@ ENSEMBLE = "tenor, ensemble"
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A row that others reported on the same set, with what has to be known when it is read.
+    """A published result on the same data set, with a remark.
 
     Attributes
     ----------
     model
-        Its name in the paper.
+        Name of the model in the paper.
     accuracy
-        In percent; None where it is not given.
+        Accuracy in percent; None if it is not given.
     mcc
-        -1 .. 1; None where it is not given.
+        MCC, -1 .. 1; None if it is not given.
     remark
-        Whose run it is, or why it is not believed.
+        Who ran it, or why it is not credible.
     """
 
     model: str
@@ -74,7 +74,7 @@ KDD17 = (
 
 @dataclass(frozen=True)
 class Score:
-    """Accuracy (0..1) and MCC with 95 % intervals from resampling days; bounds are NaN with too few days."""
+    """Accuracy (0..1) and MCC with 95 % intervals from resampled days; the bounds are NaN with too few days."""
 
     accuracy: ConfidenceInterval
     mcc: ConfidenceInterval
@@ -87,9 +87,9 @@ class ModelScores:
     Attributes
     ----------
     scores
-        By model.
+        Scores by model.
     differences
-        By model but the first: the first model's score minus its own, on the same resampled days.
+        For each model except the first: the first model's score minus its score, on the same resampled days.
     """
 
     scores: dict[str, Score]
@@ -98,12 +98,12 @@ class ModelScores:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table, as texts.
+    """A row of the table, as strings.
 
     Attributes
     ----------
     model, accuracy, mcc, remark
-        The accuracy is in percent.
+        The cells; the accuracy is in percent.
     interval
         The 95 % interval of the accuracy.
     """
@@ -122,21 +122,21 @@ class BenchmarkResult:
     Attributes
     ----------
     benchmark
-        The name of the set.
+        Name of the benchmark.
     counts
-        Samples of train, valid, test.
+        Numbers of samples in train, valid and test.
     published_counts
-        The same as the papers report them, or None.
+        The numbers reported in the papers, or None.
     days
-        Test days.
+        Number of test days.
     seeds
-        For each seed ``seed, accuracy, mcc, valid_mcc, epoch``.
+        ``seed, accuracy, mcc, valid_mcc, epoch`` of each seed.
     models
         Scores of the ensemble of the seeds and of the baselines, on the test samples.
     published
-        Rows that others reported.
+        Published rows.
     notes
-        What a reader of the table has to know.
+        Remarks for the reader of the table.
     config
         All settings of tenor's model.
     """
@@ -152,7 +152,7 @@ class BenchmarkResult:
     config: dict[str, Any]
 
     def seed_mean(self, metric: str) -> tuple[float, float]:
-        """Mean and standard deviation (ddof 1) of ``accuracy`` or ``mcc`` over the seeds; sd is NaN for one seed."""
+        """Mean and standard deviation (ddof 1; NaN for one seed) of ``accuracy`` or ``mcc`` over the seeds."""
         values = [seed[metric] for seed in self.seeds]
         mean = math.fsum(values) / len(values)
         if len(values) < 2:
@@ -160,7 +160,7 @@ class BenchmarkResult:
         return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
     def rows(self) -> list[Row]:
-        """The table: tenor's rows, the baselines', the published ones."""
+        """The table: rows of tenor, of the baselines, and published ones."""
         accuracy, accuracy_sd = self.seed_mean("accuracy")
         mcc, mcc_sd = self.seed_mean("mcc")
         table = [
@@ -213,18 +213,23 @@ def score_models(p_up: Mapping[str, Float32], label: Float32, *, resamples: int 
     Parameters
     ----------
     p_up
-        By model, P(up) [day, symbol].
+        P(up) [day, symbol], by model.
     label
         [day, symbol]; 1 up, 0 down, NaN no sample.
     resamples
-        How often days are drawn.
+        Number of resamples of the days.
+
+    Returns
+    -------
+    ModelScores
+        The scores of all models, and the differences to the first.
 
     Raises
     ------
     DataError
         A model has no prediction for a sample; the message counts them.
     """
-    # [resample, day]: how often each day is drawn; times the counts of each day it gives the counts of each resample
+    # [resample, day]: how often each day is drawn; multiplied by the counts of the days, the counts of the resamples
     weights = resampled_days(len(label), horizon=1, resamples=resamples)
     by_day = {name: _counts_by_day(name, values, label) for name, values in p_up.items()}
     drawn = {name: _accuracy_and_mcc(weights @ counts) for name, counts in by_day.items()}
@@ -260,7 +265,7 @@ def _counts_by_day(name: str, p_up: Float32, label: Float32) -> Float64:
 
 
 def _accuracy_and_mcc(counts: Float64) -> tuple[Float64, Float64]:
-    """Of each row of `counts` [row, 4]."""
+    """Accuracy and MCC of each row of `counts` [row, 4]."""
     tp, fp, tn, fn = counts.T
     return metrics.ratio(tp + tn, tp + fp + tn + fn), metrics.mcc_of_counts(tp, fp, tn, fn)
 

@@ -1,4 +1,4 @@
-"""One benchmark from bars to its result: samples, panel, training, one prediction, scores beside the baselines."""
+"""Runs one benchmark from bars to result: samples, panel, training, prediction, scores of tenor and the baselines."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ OWN_FEATURES = tuple(feature.name for feature in FEATURES if feature.group not i
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """A benchmark whose protocol names its days, and tenor's settings for it.
+    """A benchmark whose protocol fixes the dates, and tenor's settings for it.
 
     Attributes
     ----------
     name
-        Of the set.
+        Name of the benchmark.
     dates
-        Of the protocol's parts.
+        Dates of the protocol's parts.
     settings
-        Of tenor's model.
+        Settings of tenor's model.
     counts
-        By part, the number of samples that the protocol's authors report.
+        Number of samples in each part, as reported by the authors of the protocol.
     published
-        Rows that others reported.
+        Published rows.
     notes
-        What a reader of the result has to know.
+        Remarks for the reader of the result.
     """
 
     name: str
@@ -65,11 +65,16 @@ def run_bars(
     Parameters
     ----------
     benchmark
-        Its dates give the samples; training begins earlier where its settings have a `train_from`.
+        The benchmark; training begins earlier than in the protocol if its settings have a `train_from`.
     bars, text
-        The data; without `text`, prices alone.
+        The data; if `text` is None, prices alone.
     seeds, workers, progress, cache
         As in `train_benchmark`.
+
+    Returns
+    -------
+    BenchmarkResult
+        The scores, with the published ones.
     """
     dates, notes = benchmark.dates, benchmark.notes
     given = benchmark.settings
@@ -119,7 +124,7 @@ def run_panel(
     progress: BenchmarkProgress | None = None,
     cache: Path | None = None,
 ) -> BenchmarkResult:
-    """Train on the training samples with each of `seeds`, and score the predictions of the test samples once.
+    """Train on the training samples with each of `seeds`, and score the predictions of the test samples.
 
     Parameters
     ----------
@@ -127,6 +132,11 @@ def run_panel(
         As in `BenchmarkResult`.
     panel, samples, settings, seeds, workers, progress, cache
         As in `train_benchmark`.
+
+    Returns
+    -------
+    BenchmarkResult
+        The scores, with the published ones.
     """
     trained = train_benchmark(panel, samples, settings, seeds=seeds, workers=workers, progress=progress, cache=cache)
     p_up: dict[str, Float32] = {ENSEMBLE: np.mean([seed.p_up for seed in trained], axis=0, dtype="float32")}
@@ -153,9 +163,9 @@ def run_panel(
 
 
 def with_market_means(panel: Panel, names: tuple[str, ...] = OWN_FEATURES) -> Panel:
-    """`panel` with, for each of its features among `names`, the session's mean over the symbols masked in.
+    """Add to `panel`, for each of its features in `names`, the session's mean over the symbols in the mask.
 
-    They are called ``market_mean_…``; those of a session are computed from that session alone.
+    The new features are called ``market_mean_…``; a session's means are computed from that session alone.
     """
     columns = [i for i, name in enumerate(panel.features) if name in names]
     present = panel.mask[:, :, None]

@@ -1,7 +1,7 @@
-"""tenor's model on a benchmark: the attention LSTM, trained on the labelled samples, epoch chosen by validation MCC.
+"""Trains tenor's model for a benchmark: the attention LSTM, on labelled samples, with the epoch of best validation MCC.
 
-Training is that of `tenor.training`, with two differences that the protocols demand: only labelled cells carry a
-loss, and the epoch is the one with the best mean MCC on the validation samples. No label of the test part is read here.
+Training is that of `tenor.training`, with two differences required by the protocols: only labelled cells enter the
+loss, and the epoch is the one with the best mean MCC on the validation samples. Test labels are not used here.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from tenor.training.sequences import Sequences
 from tenor.training.trainer import Task, Trainer
 
 BenchmarkProgress = Callable[[int, int, int, float, float], None]
-"""Called with seed, epoch, epochs, training loss and validation MCC."""
+"""Called with seed, epoch, number of epochs, training loss and validation MCC."""
 
 CACHE_FORMAT = 2
 
 
 def direction_training(*, epochs: int) -> TrainConfig:
-    """How tenor's model is trained for the published benchmarks, which ask for the direction alone."""
+    """Training settings of tenor's model for the published benchmarks, which score only the direction."""
     return TrainConfig(
         epochs=epochs,
         learning_rate=1e-3,
@@ -61,14 +61,14 @@ class BenchmarkSettings:
     Attributes
     ----------
     features, model, training
-        As everywhere. Of `training`, `seeds` are replaced and `patience` is not used: all epochs are run.
+        The usual settings. In `training`, `seeds` are replaced and `patience` is not used: all epochs are run.
     market_means
-        Adds the cross-stock mean of each feature of a symbol's own.
+        Whether to add the cross-sectional mean of each feature that is computed from a symbol's own bars.
     trailing
-        Sessions over which the network's own usual level is taken: the mean of the daily median logit over symbols, up
-        to the present session, is subtracted from its logits. No label takes part. None subtracts nothing.
+        Rolling window, in sessions: the mean over it, up to the present session, of the daily median logit over symbols
+        is subtracted from the logits. No label is used. None subtracts nothing.
     train_from
-        First session of the training part where it is not the protocol's, as YYYY-MM-DD.
+        First session of the training part, YYYY-MM-DD, if it is not that of the protocol.
     """
 
     features: FeatureConfig
@@ -81,12 +81,12 @@ class BenchmarkSettings:
 
 @dataclass(frozen=True, eq=False)
 class SeedLogits:
-    """One seed over all epochs.
+    """The logits of one seed in all epochs.
 
     Attributes
     ----------
     seed
-        Of the random generator.
+        Seed of the random generator.
     logit
         [epoch, session, symbol] float32; NaN where there is no prediction.
     curve
@@ -100,18 +100,18 @@ class SeedLogits:
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkSeed:
-    """One seed at the epoch that validation chose.
+    """One seed at the epoch chosen by validation.
 
     Attributes
     ----------
     seed
-        Of the random generator.
+        Seed of the random generator.
     p_up
         [session, symbol] float32; P(up), NaN where there is no prediction.
     curve
         Validation MCC of each epoch.
     epoch
-        The chosen one, counted from 1.
+        The chosen epoch, counted from 1.
     """
 
     seed: int
@@ -122,14 +122,14 @@ class BenchmarkSeed:
 
 @dataclass(frozen=True)
 class SeedCache:
-    """Seeds that are trained already, one file each: ``FOLDER/SEED.npz``. Each file is whole or not there.
+    """Cache of trained seeds, one file each: ``FOLDER/SEED.npz``. Files are written atomically.
 
     Attributes
     ----------
     folder
-        Of one configuration on one data set.
+        Folder of one configuration on one data set.
     owner
-        The process that began the run.
+        Id of the process that started the run.
     """
 
     folder: Path
@@ -137,7 +137,7 @@ class SeedCache:
 
     @classmethod
     def of(cls, root: Path, panel: Panel, samples: Samples, settings: dict[str, Any]) -> SeedCache:
-        """The cache of `settings` on this data below `root`; other data, parts or versions have another folder."""
+        """The cache, below `root`, of `settings` on this data; other data, parts or versions have another folder."""
         arrays = (panel.values, panel.mask, panel.targets, panel.volatility, samples.label)
         description = {
             "format": CACHE_FORMAT,
@@ -149,7 +149,7 @@ class SeedCache:
         return cls(root / content_key(description, *(np.ascontiguousarray(array) for array in arrays)), os.getpid())
 
     def load(self, seed: int) -> SeedLogits | None:
-        """`seed` as it was saved; None where it is not there or can't be read."""
+        """The saved `seed`; None if there is none, or it can't be read."""
         try:
             with np.load(self.folder / f"{seed}.npz", allow_pickle=False) as arrays:
                 return SeedLogits(seed, arrays["logit"], tuple(map(float, arrays["curve"])))
@@ -157,13 +157,13 @@ class SeedCache:
             return None
 
     def save(self, trained: SeedLogits) -> None:
-        """Write a seed."""
+        """Save a seed."""
         data = io.BytesIO()
         np.savez(data, logit=trained.logit, curve=np.asarray(trained.curve))
         write_whole(self.folder / f"{trained.seed}.npz", data.getvalue())
 
     def orphaned(self) -> bool:
-        """True in a process that trains for an owner that has ended."""
+        """Whether this process trains for an owner process that has ended."""
         return os.getpid() != self.owner and os.getppid() != self.owner
 
 
@@ -177,20 +177,25 @@ def train_benchmark(
     progress: BenchmarkProgress | None = None,
     cache: Path | None = None,
 ) -> list[BenchmarkSeed]:
-    """Train a network a seed, choose the epoch by validation, and predict every cell of `panel` with each network.
+    """Train one network per seed, choose the epoch by validation, and predict every cell of `panel` with each network.
 
     Parameters
     ----------
     panel, samples
         Unscaled features, and the labelled cells of the same grid.
     settings, seeds
-        What is trained.
+        Settings of the model, and seeds to train.
     workers
-        Processes.
+        Number of processes.
     progress
         Called after each epoch with one worker, and after each seed with several.
     cache
-        A folder in which each finished seed is saved: the same call, after a kill, trains only the others.
+        Folder in which each finished seed is saved: after a killed run, the same call trains only the others.
+
+    Returns
+    -------
+    list of BenchmarkSeed
+        One entry per seed, in the order of `seeds`.
 
     Raises
     ------
@@ -205,13 +210,13 @@ def train_benchmark(
     _require_history(data, samples)
 
     def task(seed: int) -> Task:
-        # patience is never reached: each epoch is a candidate
+        # patience is never reached, so that all epochs are candidates
         training = replace(settings.training, seeds=(seed,), patience=settings.training.epochs)
         return Task(data, samples.train, samples.valid, settings.model, training, seed)
 
     store = None
     if cache is not None:
-        # the seeds are the files' names; which others are trained beside one does not matter
+        # seeds are the file names; the other seeds of a run do not affect a seed
         plain = to_mapping(replace(settings, training=replace(settings.training, seeds=(0,))))
         store = SeedCache.of(cache, panel, samples, plain)
     missing = [seed for seed in seeds if store is None or store.load(seed) is None]
@@ -229,7 +234,7 @@ def train_benchmark(
 
 
 def choose_epoch(trained: Sequence[SeedLogits]) -> list[BenchmarkSeed]:
-    """All seeds at the epoch whose validation MCC is best in the mean over the seeds.
+    """All seeds at the epoch with the best validation MCC, averaged over the seeds.
 
     One epoch for all, because the best epoch of one seed on two months of validation is mostly luck.
     """
@@ -268,7 +273,7 @@ def _train_or_load(
             curve.append(valid_mcc(logit[epoch, task.valid], label))
             if progress is not None:
                 progress(task.seed, epoch + 1, epochs, trainer.history.train[-1], curve[-1])
-            if cache is not None and cache.orphaned():  # nobody waits for this any more
+            if cache is not None and cache.orphaned():  # the result is not needed any more
                 os._exit(1)
     trained = SeedLogits(task.seed, logit, tuple(curve))
     if cache is not None:
@@ -277,9 +282,9 @@ def _train_or_load(
 
 
 def centred(logit: Float32, sessions: int) -> Float32:
-    """`logit` [session, symbol] minus the mean of its daily medians over the last `sessions`, the present one included.
+    """`logit` [session, symbol] minus the mean of its daily medians over the last `sessions`, the present included.
 
-    In the first sessions there are fewer to take the mean over; a session without a prediction is left out of it.
+    In the first sessions the window is shorter; a session without a prediction is left out of the mean.
     """
     level = pd.DataFrame(logit).median(axis=1).rolling(sessions, min_periods=1).mean().to_numpy("float32")
     return np.asarray(logit - level[:, None], dtype="float32")
@@ -292,7 +297,7 @@ def valid_mcc(logit: Float32, label: Float32) -> float:
 
 
 def labelled_only(panel: Panel, samples: Samples) -> Panel:
-    """`panel` with targets only where a sample of the training or validation part stands."""
+    """`panel` with targets only in the cells of training and validation samples."""
     labelled: Bool = np.zeros(samples.label.shape, dtype=bool)
     for rows in (samples.train, samples.valid):
         labelled[rows] = np.isfinite(samples.label[rows])
