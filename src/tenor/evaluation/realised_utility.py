@@ -1,7 +1,7 @@
-"""What a volatility forecast is worth to an investor who holds each symbol at constant risk, in basis points a year.
+"""Realised utility of volatility forecasts for an investor who holds each symbol at constant risk, in bps a year.
 
-Symbol by symbol, without a correlation (`tenor.evaluation.volatility_targeting` has portfolios). Models are compared
-with the first one named: differences are the other's less the first's.
+It is computed symbol by symbol, without correlations (`tenor.evaluation.volatility_targeting` has portfolios). Models
+are compared with the first one: differences are the other model's value minus the first one's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tenor.storage.files import json_values
 
 @dataclass(frozen=True)
 class RealisedUtility:
-    """What each model's variance forecasts are worth to an investor who holds every symbol at constant risk.
+    """Realised utility of each model's variance forecasts for an investor who holds every symbol at constant risk.
 
     Attributes
     ----------
@@ -34,13 +34,13 @@ class RealisedUtility:
     sharpe
         Annual Sharpe ratio that the investor expects of every symbol at all times.
     risk_aversion
-        Of the investor.
+        Risk aversion of the investor.
     cells
-        Cells that count: those with a realised variance and a forecast of all models.
+        Number of cells that count: those with a realised variance and a forecast of all models.
     utility
-        By model, basis points a year: the mean over days of the day's mean, with its 95 % interval.
+        By model, in basis points a year: the mean over days of the daily mean, with its 95 % interval.
     differences
-        By model without the first one, basis points a year less the first one's, tested by day.
+        By model except the first, in basis points a year: utility minus that of the first, tested by day.
     holm
         The p-values of `differences` adjusted for their number.
     """
@@ -70,22 +70,22 @@ def utility(
     """Realised utility in basis points a year: 1e4 sharpe² / risk aversion (sqrt(x) - x / 2), x = realised / forecast.
 
     The investor who expects a return of `sharpe` times the volatility holds the share (sharpe / risk aversion) /
-    forecast volatility, and so runs a volatility of sharpe / risk aversion if the forecast is right. It is most at
-    x = 1.
+    forecast volatility, and so has a volatility of sharpe / risk aversion if the forecast is right. The utility is
+    largest at x = 1.
 
     Parameters
     ----------
     variance_forecast, realised_variance
-        Of one shape, both of the same time.
+        Arrays of one shape, both for the same period.
     sharpe
         Annual Sharpe ratio.
     risk_aversion
-        Of the mean-variance investor.
+        Risk aversion of the mean-variance investor.
 
     Returns
     -------
     array
-        The shape of the input; NaN where a variance is not known or a forecast is not above 0.
+        The shape of the input; NaN if a variance is not known or a forecast is not above 0.
 
     References
     ----------
@@ -110,30 +110,35 @@ def realised_utility(
     sharpe: float = 0.4,
     risk_aversion: float = 2.0,
 ) -> RealisedUtility:
-    """The realised `utility` of several models' forecasts on the same cells, and each one's difference to the first.
+    """The realised `utility` of several models' forecasts on the same cells, and the differences to the first model.
 
     Parameters
     ----------
     panel
-        The panel that was predicted; its `log_variance` is what was realised.
+        The panel that was predicted; its `log_variance` has the realised values.
     rows
-        Sessions to judge, as places on the panel's session axis.
+        Sessions to evaluate, as a slice of the panel's session axis.
     variance_forecast
         By model, [session, symbol, horizon] over the whole panel; forecast mean variance of one session over the
-        horizon, that is the square of `Risk.volatility`; NaN where there is none.
+        horizon, that is the square of `Risk.volatility`; NaN if there is none.
     horizon
         Sessions ahead.
     sharpe
         Annual Sharpe ratio that the investor expects of every symbol at all times.
     risk_aversion
-        Of the mean-variance investor.
+        Risk aversion of the mean-variance investor.
+
+    Returns
+    -------
+    RealisedUtility
+        Utilities and differences, in basis points a year.
 
     Raises
     ------
     ConfigError
         The Sharpe ratio or the risk aversion is not above 0.
     DataError
-        No forecasts, or forecasts that are not of this panel's shape, or a horizon that is not in it.
+        There are no forecasts, their shape is not that of the panel, or the panel does not have the horizon.
     """
     for what, value in (("Sharpe ratio", sharpe), ("risk aversion", risk_aversion)):
         if not (value > 0 and math.isfinite(value)):

@@ -1,4 +1,4 @@
-"""A user's own scikit-learn regressor as a baseline, learned from the same cells as tenor's linear and boosted ones."""
+"""A user's own scikit-learn regressor as a baseline, trained on the same cells as tenor's linear and boosted ones."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from tenor.user_code import load_object
 
 @dataclass(frozen=True)
 class Regressor:
-    """A regressor that is created anew for every fit.
+    """A regressor; a new instance is created for every fit.
 
-    It is trained on return / (volatility * sqrt(h)), clipped, from a cell's standardised features, over the training
-    part alone; P(up) comes from its forecasts by a logistic regression on the validation part.
+    Its target is return / (volatility * sqrt(h)), clipped, its inputs are the standardised features of a cell; it is
+    trained on the training part alone. P(up) comes from its forecasts by a logistic regression on the validation part.
 
     Attributes
     ----------
     name
-        How it is called in results.
+        Name in the results.
     spec
-        Where it came from, for messages.
+        The text that it was loaded from, for messages.
     source
-        An unfitted regressor, or a function or class that makes one without arguments.
+        An unfitted regressor, or a function or class that returns one when called without arguments.
     """
 
     name: str
@@ -39,19 +39,19 @@ class Regressor:
 
     @classmethod
     def load(cls, spec: str) -> Regressor:
-        """The regressor that ``path/to/file.py:name`` or ``package.module:name`` names; its module is run.
+        """Load the regressor that ``path/to/file.py:name`` or ``package.module:name`` names; its module is run.
 
         Raises
         ------
         ConfigError
-            There is no such file, module or name, or what it names does not fit and predict.
+            There is no such file, module or name, or the object has no ``fit`` and ``predict``.
         """
         regressor = cls(spec.rpartition(":")[2], spec, load_object(spec))
-        regressor.unfitted()  # raises now, not after the first fold was trained
+        regressor.unfitted()  # raise now, not after the first fold was trained
         return regressor
 
     def unfitted(self) -> Any:
-        """A regressor of its own, never fitted."""
+        """A new, unfitted regressor."""
         regressor = self.source
         if isinstance(regressor, type) or not _regresses(regressor):
             if not callable(regressor):
@@ -68,12 +68,12 @@ class Regressor:
         return clone(regressor) if hasattr(regressor, "get_params") else copy.deepcopy(regressor)
 
     def __call__(self, panel: Panel, split: SplitLike) -> Predictions:
-        """Fit it, and let it predict every cell of the mask.
+        """Fit it, and predict every cell of the mask.
 
         Raises
         ------
         TenorError
-            It raised, or its forecasts are not one finite number a row.
+            It raised, or its forecasts are not one finite number per row.
         """
         return learned(panel, split, self.name, self._fit)
 
@@ -89,7 +89,7 @@ class Regressor:
         up = cells.up_valid
         if up.all() or not up.any() or np.ptp(of_valid) == 0:  # nothing to learn P(up) from
             return mean, np.full(len(mean), float(cells.up_train.mean()))
-        # unpenalised: two parameters from thousands of cells; in units of spread, so that the solver is at ease
+        # unpenalised: two parameters from thousands of cells; standardised, so that the solver converges well
         spread = float(of_valid.std())
         direction = LogisticRegression(C=np.inf).fit(of_valid[:, None] / spread, up)
         return mean, direction.predict_proba(mean[:, None] / spread)[:, 1]

@@ -1,4 +1,4 @@
-"""How far: forecasts of volatility and of the return's distribution, one model beside its rivals, tested by day."""
+"""Evaluates forecasts of volatility and of the distribution of returns: one model against its rivals, tested by day."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from tenor.schema import Float64, Panel
 from tenor.storage.files import json_values
 
 LOSSES = ("log_variance_mse", "qlike", "crps")
-"""By which models are compared; less is better."""
+"""The losses by which models are compared; lower is better."""
 INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95), 98: (0.01, 0.99)}
-"""Per cent that an interval holds -> levels of its bounds."""
+"""Levels of the bounds of an interval, by its nominal coverage in per cent."""
 VOLATILE_SHARE = 0.1
-"""Of the days, those with the highest mean volatility as known when the forecast was made."""
+"""Share of volatile days: those with the highest mean volatility, as known when the forecast was made."""
 ADAPTED = "with adaptive intervals"
-"""Follows the model's name where its intervals learn from how often earlier ones held."""
+"""Suffix of the model's name for its adaptive intervals, which react to the coverage of earlier ones."""
 BAND = 0.95
-"""Probability with which a symbol's share of returns inside falls into its binomial band."""
+"""Probability that the coverage of a symbol lies in its binomial band if intervals are calibrated."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The evaluated model against another one, by one loss.
+    """Comparison of the evaluated model with another one, by one loss.
 
     Attributes
     ----------
     change
-        Mean loss over that of the other, less 1: below 0 is better.
+        Mean loss divided by that of the other model, minus 1: below 0, the evaluated model is better.
     statistic, p
-        Of the Diebold-Mariano test on days (`significance.mean_test`).
+        Statistic and p-value of the Diebold-Mariano test on days (`significance.mean_test`).
     holm
-        The p-value after Holm's correction over all models compared by this loss.
+        The p-value after Holm's correction for the number of models compared by this loss.
     """
 
     change: float
@@ -62,9 +62,10 @@ class Comparison:
 
     @property
     def side(self) -> int | None:
-        """1 where the evaluated model is better at 5 % after Holm, -1 worse, 0 neither, None where nothing is tested.
+        """1 if the evaluated model is better at 5 % after Holm, -1 if worse, 0 if neither, None if nothing is tested.
 
-        The side is that of the test, in which days count alike; `change` counts cells alike.
+        The side is that of the test, in which all days have the same weight; in `change`, all cells have the same
+        weight.
         """
         if not math.isfinite(self.holm):
             return None
@@ -72,7 +73,7 @@ class Comparison:
 
     @property
     def undecided(self) -> bool:
-        """Whether there are too few days to test; equal losses are no different, however many days there are."""
+        """Whether there are too few days to test; equal losses are "no different" for any number of days."""
         return self.side is None and self.change != 0
 
 
@@ -85,12 +86,12 @@ class TailTests:
     violations
         Share of returns below the value at risk, with its interval from resampled days.
     p
-        Of the test by day that this share is right.
+        P-value of the test by day that this share is right.
     rejected
         Test (``kupiec``, ``christoffersen``, ``dynamic_quantile``) -> share of symbols that it rejects at 5 %, each
-        symbol on its own; only one session ahead, where returns do not overlap.
+        symbol by itself; only for one session ahead, where returns do not overlap.
     shortfall, shortfall_p
-        Z2 of Acerbi & Szekely (2014), 0 where the expected shortfall is right, and its p-value by day.
+        Z2 of Acerbi & Szekely (2014), which is 0 if the expected shortfall is right, and its p-value by day.
     """
 
     violations: ConfidenceInterval
@@ -102,7 +103,7 @@ class TailTests:
 
 @dataclass(frozen=True)
 class RiskEvaluation:
-    """How well one model forecast how far, beside others, at one horizon; intervals are 95 %, from resampled days.
+    """Evaluation of one model's risk forecasts, and of others, at one horizon; intervals are 95 %, from resampled days.
 
     Attributes
     ----------
@@ -111,7 +112,7 @@ class RiskEvaluation:
     first, last
         Sessions of the first and last forecast that counts.
     days, samples
-        Sessions and cells that count, the same for all models.
+        Numbers of sessions and cells that count, the same for all models.
     table
         Model -> measure -> mean over days, and interval: `LOSSES`; ``coverage_50`` to ``coverage_98`` and ``width_50``
         to ``width_98``; ``coverage_90_volatile`` on the most volatile tenth of days. The evaluated model comes first.
@@ -142,12 +143,12 @@ class RiskEvaluation:
 
     @property
     def name(self) -> str:
-        """The evaluated model."""
+        """The name of the evaluated model."""
         return next(iter(self.table))
 
     @property
     def coverage(self) -> float:
-        """Share of returns inside the evaluated model's 90 % intervals, the adaptive ones where there are any."""
+        """Coverage of the evaluated model's 90 % intervals, the adaptive ones if there are any."""
         name = f"{self.name} {ADAPTED}"
         return self.table[name if name in self.table else self.name]["coverage_90"].value
 
@@ -157,7 +158,7 @@ class RiskEvaluation:
         return float(np.mean([row["in_band"] for row in self.by_symbol.values()]))
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values: dates as YYYY-MM-DD, what is undefined as None."""
+        """A mapping of JSON values: dates as YYYY-MM-DD, undefined numbers as None."""
         values: dict[str, Any] = json_values(asdict(self))
         return values | {"first": f"{self.first:%Y-%m-%d}", "last": f"{self.last:%Y-%m-%d}", "in_band": self.in_band}
 
@@ -172,9 +173,9 @@ def evaluate_risk(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> RiskEvaluation:
-    """Evaluate the first of `forecasts` beside the others on `rows`.
+    """Evaluate the first of `forecasts` and compare it with the others on `rows`.
 
-    A cell counts where the panel's mask is True, its return and variance are known, and every model has a forecast.
+    A cell counts if the panel's mask is True, its return and variance are known, and every model has a forecast.
 
     Parameters
     ----------
@@ -183,19 +184,24 @@ def evaluate_risk(
     rows
         The sessions of the test, as a slice of the panel's session axis.
     forecasts
-        Model -> forecasts over the whole panel.
+        Forecasts over the whole panel, by model.
     horizon
         Sessions ahead.
     adaptive
-        The evaluated model's with adaptive intervals, as they are served: a row of its own in the table, in which what
-        intervals held is judged. It is not compared with the others, which have none.
+        Forecasts of the evaluated model with adaptive intervals, as they are served: they get a row of their own in the
+        table, from which the coverage is taken. They are not compared with the others, which have no such intervals.
     resamples, seed
         Number of resamples of the days, and their seed.
+
+    Returns
+    -------
+    RiskEvaluation
+        The evaluation at `horizon`.
 
     Raises
     ------
     DataError
-        No forecasts, or of another panel's shape.
+        There are no forecasts, or their shape is not that of the panel.
     HistoryError
         No cell counts.
     """
@@ -266,7 +272,7 @@ def evaluate_risk(
 
 @dataclass(frozen=True)
 class _Realised:
-    """Returns and log variances [day, symbol], NaN where a cell does not count, and which days are volatile."""
+    """Returns and log variances [day, symbol], NaN if a cell does not count, and which days are volatile."""
 
     returns: Float64
     log_variance: Float64
@@ -274,13 +280,13 @@ class _Realised:
 
 
 def _volatile(volatility: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """[session]; the `VOLATILE_SHARE` of those that count with the highest mean volatility, as known at the time."""
+    """[session]; whether it is among the `VOLATILE_SHARE` with the highest mean volatility, as known at the time."""
     known = np.where(counts, volatility, 0.0).sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
     return np.asarray(known >= np.quantile(known[counts.any(axis=1)], 1 - VOLATILE_SHARE))
 
 
 def _measures(risk: Risk, realised: _Realised, k: int, days: np.ndarray[Any, Any]) -> dict[str, Float64]:
-    """Measure -> its value in every cell, [day, symbol]."""
+    """By measure, its value in every cell, [day, symbol]."""
     returns = realised.returns
     quantiles = np.stack([risk.quantile(level, k)[days] for level in LEVELS]).astype("float64")
     variance = risk.volatility[days, :, k].astype("float64") ** 2
@@ -310,7 +316,7 @@ def _compare(
         if other != ours:
             for loss in LOSSES:
                 tests[other, loss] = diebold_mariano_of(measured[ours][loss], of_model[loss], horizon=horizon)
-    # the models of one loss are one family: each loss answers a question of its own
+    # the tests by one loss are one family for Holm: each loss answers a separate question
     adjusted = {
         (other, loss): p
         for loss in LOSSES
@@ -342,10 +348,10 @@ def _tails(risk: Risk, realised: _Realised, k: int, days: np.ndarray[Any, Any], 
 
 
 def _rejected(violations: Float64, at_risk: Float64, level: float) -> dict[str, float]:
-    """Test -> the share of symbols, of those that it can judge, which it rejects at 5 %."""
+    """By test, the share of symbols that it rejects at 5 %, of those that it can be applied to."""
     p: dict[str, list[float]] = {"kupiec": [], "christoffersen": [], "dynamic_quantile": []}
     for i in range(violations.shape[1]):
-        series = violations[:, i]  # with its gaps: days that do not follow each other are no neighbours
+        series = violations[:, i]  # with gaps, so that days on both sides of a gap are not taken as neighbours
         p["kupiec"].append(kupiec(series, level).p)
         p["christoffersen"].append(christoffersen(series, level).conditional_coverage.p)
         p["dynamic_quantile"].append(dynamic_quantile(series, at_risk[:, i], level).p)
@@ -363,7 +369,7 @@ def _by_symbol(symbols: tuple[str, ...], measured: Mapping[str, Float64], horizo
         inside = inside[np.isfinite(inside)]
         if not len(inside):
             continue
-        # returns over h sessions overlap: as many as fit side by side are separate
+        # returns over h sessions overlap: only every h-th one counts as independent
         separate = max(1, len(inside) // horizon)
         low, high = stats.binom.interval(BAND, separate, 0.9)
         share = float(inside.mean())
@@ -382,13 +388,18 @@ def risk_verdict(ours: str, coverage: float, comparisons: Mapping[str, Mapping[s
     Parameters
     ----------
     ours
-        The evaluated model.
-    coverage
-        Share of returns inside its 90 % intervals.
+        The name of the evaluated model.
+        coverage
+        Coverage of its 90 % intervals, a share.
     comparisons
-        Other model -> loss -> test.
-    horizon
+        The comparisons, by other model and loss.
+        horizon
         Sessions ahead.
+
+    Returns
+    -------
+    str
+        The sentence.
     """
     outcomes: dict[str, list[str]] = {}
     for other, of_loss in comparisons.items():

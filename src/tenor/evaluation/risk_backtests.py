@@ -1,13 +1,13 @@
-"""Are value at risk and expected shortfall right: tests of how often, when and how far losses exceed them.
+"""Backtests of value at risk and expected shortfall: how often, when and by how much losses exceed them.
 
 `level` is the probability of a loss beyond the value at risk, such as 0.05 for a confidence of 95 %; value at risk and
-expected shortfall are log losses, above 0 as a rule; returns are log returns. A violation is a return below minus the
-value at risk: 1, 0, or NaN where it is not known.
+expected shortfall are log losses, usually above 0; returns are log returns. A violation is a return below minus the
+value at risk: 1, 0, or NaN if it is not known.
 
-The classic tests (`kupiec`, `christoffersen`, `dynamic_quantile`) take violations for independent under the null. They
+The classic tests (`kupiec`, `christoffersen`, `dynamic_quantile`) assume independent violations under the null. They
 are meant for one symbol and forecasts one session ahead. Pooled over symbols that move together, or over forecasts
-whose horizons overlap, they reject a true null far too often; there, `violation_rate_test` and `acerbi_szekely` hold
-their level, whose unit is the day.
+whose horizons overlap, they reject a true null far too often; `violation_rate_test` and `acerbi_szekely`, whose unit is
+the day, keep their level there.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from tenor.evaluation.significance import HypothesisTest, mean_test
 from tenor.schema import Float64
 
 COLLINEAR = 1e-10
-"""Instruments whose smallest singular value is below this share of the largest are not independent of each other."""
+"""Instruments are taken as linearly dependent if a singular value is below this share of the largest."""
 
 
 @dataclass(frozen=True)
 class ChiSquaredTest:
-    """The result of a test with a chi-squared distribution; NaN for what is undefined.
+    """The result of a test with a chi-squared distribution; undefined values are NaN.
 
     Attributes
     ----------
     value
-        The share of violations less `level`.
+        The share of violations minus `level`.
     statistic
-        Its test statistic.
+        The test statistic.
     p
         The p-value.
     df
@@ -53,7 +53,7 @@ class ChiSquaredTest:
 
     @classmethod
     def of(cls, value: float, statistic: float, df: int) -> ChiSquaredTest:
-        """With the p-value of `statistic`; rounding below 0 counts as 0."""
+        """Make a result with the p-value of `statistic`; a statistic below 0 by rounding counts as 0."""
         statistic = max(statistic, 0.0) if math.isfinite(statistic) else math.nan
         return cls(value, statistic, float(stats.chi2.sf(statistic, df)), df)
 
@@ -65,9 +65,9 @@ class MarkovTests:
     Attributes
     ----------
     independence
-        Whether a violation is as likely after a violation as after none; chi-squared with 1 degree of freedom.
+        Test whether a violation is as likely after a violation as after none; chi-squared with 1 degree of freedom.
     conditional_coverage
-        Whether both probabilities are `level`; chi-squared with 2 degrees of freedom.
+        Test whether both probabilities are `level`; chi-squared with 2 degrees of freedom.
     """
 
     independence: ChiSquaredTest
@@ -75,31 +75,36 @@ class MarkovTests:
 
 
 def violations_of(returns: ArrayLike, value_at_risk: ArrayLike) -> Float64:
-    """Where the return falls below minus the value at risk.
+    """Indicators of returns below minus the value at risk.
 
     Parameters
     ----------
     returns, value_at_risk
-        Of one shape, such as [day, symbol]; log returns and log losses.
+        Arrays of one shape, such as [day, symbol]; log returns and log losses.
 
     Returns
     -------
     array
-        1, 0, or NaN where one of the two is not finite.
+        The same shape; 1, 0, or NaN if one of the two is not finite.
     """
     r, var = known_cells(returns=returns, value_at_risk=value_at_risk)
     return np.where(np.isfinite(r), (r < -var).astype("float64"), np.nan)
 
 
 def kupiec(violations: ArrayLike, level: float) -> ChiSquaredTest:
-    """Whether violations are as frequent as they should be: the likelihood ratio of unconditional coverage.
+    """Test whether the rate of violations is right: likelihood ratio test of unconditional coverage.
 
     Parameters
     ----------
     violations
-        Of any shape, 1, 0 or NaN; pooled over all known cells as if these were independent.
+        An array of any shape, 1, 0 or NaN; all known cells are pooled as if they were independent.
     level
         The probability of a violation.
+
+    Returns
+    -------
+    ChiSquaredTest
+        The test, with 1 degree of freedom.
 
     References
     ----------
@@ -116,19 +121,24 @@ def kupiec(violations: ArrayLike, level: float) -> ChiSquaredTest:
 
 
 def christoffersen(violations: ArrayLike, level: float) -> MarkovTests:
-    """Whether violations come in clusters: likelihood ratios against a Markov chain of order one.
+    """Test whether violations come in clusters: likelihood ratio tests against a first-order Markov chain.
 
-    The first day only conditions the chain; both likelihoods are those of the days after it, so that the statistic of
-    conditional coverage is that of `kupiec` on those days plus that of independence. Where no violation follows or
-    precedes any day, nothing is known of one of the two probabilities: NaN.
+    The likelihoods are conditional on the first day, so that the statistic of conditional coverage is that of `kupiec`
+    on the days after it plus that of independence. If there is no violation after the first day, or no day follows a
+    violation, or none follows a day without one, statistics and p-values are NaN.
 
     Parameters
     ----------
     violations
-        [day] or [day, symbol], 1, 0 or NaN, in order of days. Transitions count between neighbouring rows that are both
-        known, and are summed over symbols.
+        [day] or [day, symbol], 1, 0 or NaN, in order of days. Transitions are counted between neighbouring rows if
+        both are known, and summed over symbols.
     level
         The probability of a violation.
+
+    Returns
+    -------
+    MarkovTests
+        The two tests.
 
     References
     ----------
@@ -150,13 +160,13 @@ def christoffersen(violations: ArrayLike, level: float) -> MarkovTests:
 
 
 def dynamic_quantile(violations: ArrayLike, value_at_risk: ArrayLike, level: float, *, lags: int = 4) -> ChiSquaredTest:
-    """Whether violations can be foreseen: the dynamic quantile test, out of sample.
+    """Test whether violations are predictable: the dynamic quantile test, out of sample.
 
-    Violations less `level` are projected on a constant, their own `lags` last values and the day's value at risk. Under
-    the null nothing known the day before explains them, and the squared length of the projection over
-    level (1 - level) is chi-squared with as many degrees of freedom as there are independent instruments (lags + 2,
-    fewer where there is no violation or the value at risk is constant). With few violations it rejects too often: for
-    1000 days at level 0.01, a true null at 5 % in about 10 % of cases.
+    Violations minus `level` are projected on a constant, their last `lags` values and the value at risk of the day.
+    Under the null, nothing known on the day before explains them, and the squared length of the projection over level
+    (1 - level) is chi-squared with as many degrees of freedom as there are independent instruments (lags + 2, fewer
+    where there is no violation or the value at risk is constant). With few violations it rejects too often: for 1000
+    days at level 0.01, a true null at 5 % in about 10 % of cases.
 
     Parameters
     ----------
@@ -167,7 +177,12 @@ def dynamic_quantile(violations: ArrayLike, value_at_risk: ArrayLike, level: flo
     level
         The probability of a violation.
     lags
-        Days back. A day counts where it and as many days before it are known.
+        Number of lagged days. A day counts if it and this number of days before it are known.
+
+    Returns
+    -------
+    ChiSquaredTest
+        The test.
 
     References
     ----------
@@ -188,7 +203,7 @@ def dynamic_quantile(violations: ArrayLike, value_at_risk: ArrayLike, level: flo
     hit, instruments = hit[known], instruments[known]
     if len(hit) <= lags + 2:
         return ChiSquaredTest.of(float(hit.mean()) if len(hit) else math.nan, math.nan, lags + 2)
-    # a value at risk is a hundredth of the constant: columns of one length, so that the rank does not depend on units
+    # value at risk is much smaller than the constant: columns are normalised, so that the rank does not depend on units
     length = np.linalg.norm(instruments, axis=0)
     directions, singular, _ = np.linalg.svd(instruments / np.where(length > 0, length, 1.0), full_matrices=False)
     independent = singular > COLLINEAR * singular[0]
@@ -199,10 +214,10 @@ def dynamic_quantile(violations: ArrayLike, value_at_risk: ArrayLike, level: flo
 
 
 def violation_rate_test(violations: ArrayLike, level: float, horizon: int) -> HypothesisTest:
-    """Whether violations are as frequent as they should be, with the day as the unit; two-sided.
+    """Test whether the rate of violations is right, with the day as the unit; two-sided.
 
-    `value` is the mean over days of the share of symbols in violation, less `level`; above 0, the value at risk is too
-    low. Symbols may depend on each other in any way, and neighbouring days too (`mean_test`).
+    `value` is the mean over days of the share of symbols in violation, minus `level`; above 0, the value at risk is too
+    low. Dependence between symbols, and between neighbouring days, is allowed for (`mean_test`).
 
     Parameters
     ----------
@@ -211,7 +226,12 @@ def violation_rate_test(violations: ArrayLike, level: float, horizon: int) -> Hy
     level
         The probability of a violation.
     horizon
-        Sessions ahead of the forecasts.
+        Horizon of the forecasts, in sessions ahead.
+
+    Returns
+    -------
+    HypothesisTest
+        The test.
     """
     shares, known = by_day(_indicators(violations, level))
     return mean_test(shares[known] - level, horizon=horizon)
@@ -220,14 +240,14 @@ def violation_rate_test(violations: ArrayLike, level: float, horizon: int) -> Hy
 def acerbi_szekely(
     returns: ArrayLike, value_at_risk: ArrayLike, expected_shortfall: ArrayLike, level: float, *, horizon: int
 ) -> HypothesisTest:
-    """Whether expected shortfall is right, jointly with the value at risk: Z2 of Acerbi & Szekely; two-sided.
+    """Test whether expected shortfall is right, jointly with value at risk: Z2 of Acerbi & Szekely; two-sided.
 
     `value` is Z2, the mean of 1 + return * violation / (level * expected shortfall): 0 if the forecasts are right,
     below 0 if losses are more frequent or larger than forecast. The paper simulates its p-value from the forecast
-    distribution of one asset; here the day is the unit: the terms are averaged over a day's symbols and the days' means
-    tested by `mean_test`, which needs no distribution and holds for symbols that move together. Of days with few
-    violations in all, the mean is skewed and p too small by a little; the paper's own threshold for 250 days of one
-    symbol at level 0.025 is Z2 < -0.7 for 5 %, one-sided.
+    distribution of one asset. Here the day is the unit: the terms are averaged over the symbols of a day, and the daily
+    means are tested by `mean_test`, which needs no distribution and is valid for symbols that move together. If there
+    are few violations in all, the mean is skewed and p is slightly too small; the paper's own threshold for 250 days of
+    one symbol at level 0.025 is Z2 < -0.7 for 5 %, one-sided.
 
     Parameters
     ----------
@@ -236,7 +256,12 @@ def acerbi_szekely(
     level
         The probability of a violation.
     horizon
-        Sessions ahead of the forecasts.
+        Horizon of the forecasts, in sessions ahead.
+
+    Returns
+    -------
+    HypothesisTest
+        The test.
 
     References
     ----------
@@ -250,12 +275,12 @@ def acerbi_szekely(
 
 
 def _log_likelihood(misses: float, hits: float, probability: float) -> float:
-    """Of `hits` and `misses` at a probability of a hit; 0 log 0 is 0."""
+    """Log-likelihood of `hits` and `misses` at a probability of a hit; 0 log 0 is 0."""
     return float(xlogy(hits, probability) + xlogy(misses, 1 - probability))
 
 
 def _indicators(violations: ArrayLike, level: float) -> Float64:
-    """`violations` as float64, checked; NaN where they are not known."""
+    """`violations` as float64, checked; NaN for unknown ones."""
     v = np.asarray(violations, "float64")
     if not 0 < level < 1:
         raise DataError(f"a level must lie between 0 and 1, not {level}.")

@@ -1,8 +1,8 @@
-"""How good is a forecast of risk: losses of variances, quantiles and intervals, and whether two forecasts differ.
+"""Losses of forecasts of variances, quantiles and intervals, and tests whether forecasts differ.
 
-The losses are one number a cell, so that models can be compared on the same cells; `by_day` makes them one number a
-day, which is the unit of every test, since stocks move together. Arrays are [day, symbol] of one shape; a cell counts
-where everything in it is finite, and is NaN elsewhere. Returns are natural logs. What is undefined is NaN, never a
+Losses have one number per cell, so that models can be compared on the same cells; `by_day` makes one number per day of
+them. The day is the unit of all tests, since stocks move together. Arrays are [day, symbol] of one shape; a cell counts
+if all its values are finite, and is NaN otherwise. Returns are natural logs. Undefined values are NaN, without a
 warning.
 """
 
@@ -24,16 +24,16 @@ from tenor.schema import Bool, Float64
 CRPS_LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 """The levels of the quantiles over which `crps` is averaged: 0.05 to 0.95 by 0.05."""
 SAME = 1e-12
-"""Losses of two models that differ by no more than this share of their size are the same but for rounding."""
+"""Losses of two models count as equal if they differ by at most this share of their size."""
 
 
 def known_cells(**arrays: ArrayLike) -> tuple[Float64, ...]:
-    """The `arrays` as float64, NaN in every cell in which one of them is not finite.
+    """The `arrays` as float64, with NaN in each cell in which one of them is not finite.
 
     Raises
     ------
     DataError
-        They differ in shape.
+        The arrays differ in shape.
     """
     values = [np.asarray(a, "float64") for a in arrays.values()]
     if len({a.shape for a in values}) > 1:
@@ -44,7 +44,7 @@ def known_cells(**arrays: ArrayLike) -> tuple[Float64, ...]:
 
 
 def squared_log_error(forecast_log_variance: ArrayLike, realised_log_variance: ArrayLike) -> Float64:
-    """Squared error of the log of the variance; whoever over- or underestimates by the same factor loses the same.
+    """Squared error of the log variance; over- and underestimation by the same factor give the same loss.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def qlike(forecast_variance: ArrayLike, realised_variance: ArrayLike) -> Float64
     """QLIKE loss of a variance: ratio - log(ratio) - 1, ratio = realised / forecast; 0 where both are equal.
 
     It ranks forecasts in expectation as the true variance would, although `realised_variance` is only a noisy estimate
-    of it, as long as that is unbiased; it punishes too low a variance more than too high a one.
+    of it, as long as that is unbiased; it punishes underestimation more than overestimation.
 
     Parameters
     ----------
     forecast_variance, realised_variance
-        [day, symbol]; of log returns over the same time. Cells in which one of the two is not above 0 are NaN.
+        [day, symbol]; both of log returns over the same period. Cells in which one of the two is not above 0 are NaN.
 
     Returns
     -------
@@ -89,9 +89,9 @@ def qlike(forecast_variance: ArrayLike, realised_variance: ArrayLike) -> Float64
 
 
 def pinball(quantile: ArrayLike, level: float, realised: ArrayLike) -> Float64:
-    """Pinball loss of a forecast of the quantile at `level`, which is least in expectation at the true quantile.
+    """Pinball loss of a forecast of the quantile at `level`; its expectation is minimal at the true quantile.
 
-    `level` times the distance where the realised value is above the quantile, 1 - `level` times it where it is below.
+    The loss is the distance times `level` if the realised value is above the quantile, else times 1 - `level`.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def crps(
     """Continuous ranked probability score from quantiles: twice the mean pinball loss over the levels `at`.
 
     The integral of twice the pinball loss over all levels is the CRPS; the mean over evenly spaced levels approximates
-    it. With `CRPS_LEVELS` the outermost 2.5 % on either side do not count, so compare it only with itself.
+    it. `CRPS_LEVELS` leave out the outermost 2.5 % on either side, so compare only values with the same levels.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def crps(
     Raises
     ------
     DataError
-        There is not one array a level, or one of `at` is not among `levels`.
+        There is not one array per level, or one of `at` is not among `levels`.
 
     References
     ----------
@@ -162,7 +162,7 @@ def crps(
 
 
 def interval_cells(lower: ArrayLike, upper: ArrayLike, realised: ArrayLike) -> tuple[Float64, Float64]:
-    """Whether each realised value lies in its interval, and how wide that is; coverage is the mean of the former.
+    """Whether each realised value lies in its interval (the mean of this is the coverage), and the interval's width.
 
     Parameters
     ----------
@@ -182,17 +182,17 @@ def interval_cells(lower: ArrayLike, upper: ArrayLike, realised: ArrayLike) -> t
 
 
 def by_day(values: ArrayLike) -> tuple[Float64, Bool]:
-    """The mean of each day's finite cells: one number a day, whatever the number of symbols.
+    """The mean of each day's finite cells: one number per day, whatever the number of symbols.
 
     Parameters
     ----------
     values
-        [day, symbol].
+        [day, symbol]; such as losses, NaN where a cell does not count.
 
     Returns
     -------
     means : array
-        [day]; NaN where no cell counts.
+        [day]; NaN if no cell counts.
     known : array
         [day]; whether any cell counts.
     """
@@ -204,7 +204,7 @@ def by_day(values: ArrayLike) -> tuple[Float64, Bool]:
 
 
 def diebold_mariano_of(loss_a: ArrayLike, loss_b: ArrayLike, *, horizon: int) -> HypothesisTest:
-    """Whether two forecasts have the same expected loss (Diebold & Mariano 1995), two-sided, for any loss.
+    """Test whether two forecasts have the same expected loss (Diebold & Mariano 1995), two-sided, for any loss.
 
     The differential of a day is the mean over its cells of `loss_a` - `loss_b`: `value` below zero means that a is
     better. Days enter with equal weights. `tenor.evaluation.significance.diebold_mariano` is the same for squared
@@ -213,9 +213,14 @@ def diebold_mariano_of(loss_a: ArrayLike, loss_b: ArrayLike, *, horizon: int) ->
     Parameters
     ----------
     loss_a, loss_b
-        [day, symbol]; cells count where both are finite, days where any cell does.
+        [day, symbol]; cells count if both are finite, days if any cell counts.
     horizon
-        Sessions ahead.
+        Horizon of the forecasts, in sessions ahead.
+
+    Returns
+    -------
+    HypothesisTest
+        The test.
     """
     a, b = known_cells(loss_a=loss_a, loss_b=loss_b)
     means, known = by_day(a - b)
@@ -225,31 +230,32 @@ def diebold_mariano_of(loss_a: ArrayLike, loss_b: ArrayLike, *, horizon: int) ->
 def model_confidence_set(
     losses: Mapping[str, ArrayLike], *, horizon: int, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, float]:
-    """Which models can be the best one: the p-value of each in the model confidence set.
+    """The model confidence set: the p-value of each model for being the best one.
 
-    The models with p >= 0.10 are the 90 % confidence set: it holds the best one with at least that probability. The
-    statistic is T_max of the paper, the largest t statistic of a model's loss over the mean of all that are left; that
-    model is left out, until one remains. The distribution comes from the resampled days of `drawn_days`, all models on
-    the same ones, and is widened for the few blocks they are: of 5 to 12 equal models and 120 to 1000 days, at least
-    one is then rejected in 10 to 14 % of cases at 10 %; as published (`arch.bootstrap.MCS`), in up to 20 %, and with
-    the paper's T_R in up to 34 %. The days as they are count as one more draw, so that p is never 0.
+    The models with p >= 0.10 are the 90 % confidence set: it contains the best one with at least that probability. The
+    statistic is T_max of the paper, the largest t statistic of a model's loss minus the mean loss of all remaining
+    models; that model is eliminated, until one remains. The bootstrap distribution comes from the resampled days of
+    `drawn_days`, the same for all models, and is widened for the small number of blocks: for 5 to 12 equal models and
+    120 to 1000 days, at least one is then rejected in 10 to 14 % of cases at 10 %; as published (`arch.bootstrap.MCS`),
+    in up to 20 %, and with the paper's T_R in up to 34 %. The original days count as one more draw, so that p is never
+    0.
 
     Parameters
     ----------
     losses
         Name -> [day]; the mean loss of each day (see `by_day`), lower is better. Days on which a model has none do not
-        count for any.
+        count for any model.
     horizon
-        Sessions ahead of the forecasts; it sets the blocks of days.
+        Horizon of the forecasts, in sessions ahead; it sets the length of the blocks.
     resamples
-        How many bootstrap draws.
+        Number of bootstrap draws.
     seed
         The same seed gives the same p-values.
 
     Returns
     -------
     dict
-        Name -> p-value, in the order of `losses`: 1 for the last model that is left, equal for models of equal losses,
+        Name -> p-value, in the order of `losses`: 1 for the last remaining model, equal for models with equal losses,
         NaN with too few days to resample (`tenor.evaluation.bootstrap.FEWEST_BLOCKS`).
 
     References
@@ -267,7 +273,7 @@ def model_confidence_set(
     drawn, block = drawn_days(days, horizon=horizon, resamples=resamples, seed=seed)
     if not len(drawn):
         return dict.fromkeys(names, math.nan)
-    # models of equal losses have a difference without a variance: the first of them stands for all
+    # the difference of models with equal losses has no variance: the first of them represents all
     stands_for = [_first_equal(values, j) for j in range(len(names))]
     columns = sorted(set(stands_for))
     p = dict(zip(columns, _set_p_values(values[:, columns], drawn, block), strict=True))
@@ -277,18 +283,18 @@ def model_confidence_set(
 def _set_p_values(values: Float64, drawn: Float64, block: int) -> list[float]:
     """The p-value of each column of `values` [day, model], no two of them equal, from `drawn` [resample, day]."""
     days, models = values.shape
-    values = values - values.mean(axis=1, keepdims=True)  # only differences count
+    values = values - values.mean(axis=1, keepdims=True)  # only differences matter
     mean = values.mean(axis=0)
     draws = drawn @ values / days - mean  # [resample, model]
     p = [1.0] * models
     left = list(range(models))
-    least = 0.0  # no model may have a smaller p-value than one that was left out before it
+    least = 0.0  # no model may have a smaller p-value than one that was eliminated before it
     while len(left) > 1:
-        excess = mean[left] - mean[left].mean()  # over the mean loss of the models that are left
+        excess = mean[left] - mean[left].mean()  # relative to the mean loss of the remaining models
         drawn_excess = draws[:, left] - draws[:, left].mean(axis=1, keepdims=True)
         spread = np.sqrt((drawn_excess**2).mean(axis=0))
         varies = spread > SAME * np.abs(values).max()
-        # who loses by the same amount every day loses for certain
+        # a model that is worse by the same amount every day is worse with certainty
         t = np.divide(excess, spread, out=np.where(excess > 0, np.inf, -np.inf), where=varies)
         drawn_t = np.divide(drawn_excess, spread, out=np.zeros_like(drawn_excess), where=varies)
         largest = _widened(drawn_t.max(axis=1), days, block)
@@ -298,10 +304,10 @@ def _set_p_values(values: Float64, drawn: Float64, block: int) -> list[float]:
 
 
 def _widened(t: Float64, days: int, block: int) -> Float64:
-    """Resampled t statistics, which vary too little and have the tails of a normal, with those of a t distribution.
+    """Correct resampled t statistics, which vary too little and have normal tails, to those of a t distribution.
 
-    By the factor and the degrees of freedom of `tenor.evaluation.significance.resampled`, at every quantile: the
-    largest of many statistics lies further out than the 97.5 % that a single one needs.
+    It uses the factor and the degrees of freedom of `tenor.evaluation.significance.resampled`, at every quantile,
+    because the largest of many statistics lies further out than the 97.5 % quantile of a single one.
     """
     df = 1.5 * days / block
     tails = stats.t.isf(stats.norm.sf(np.abs(t)), df)
@@ -309,7 +315,7 @@ def _widened(t: Float64, days: int, block: int) -> Float64:
 
 
 def _first_equal(values: Float64, j: int) -> int:
-    """The first column of `values` that equals column j but for rounding; j itself at the latest."""
+    """The first column of `values` that equals column j up to rounding; at the latest j itself."""
     tolerance = SAME * float(np.abs(values[:, j]).max())
     return next(i for i in range(j + 1) if np.abs(values[:, i] - values[:, j]).max() <= tolerance)
 

@@ -1,4 +1,4 @@
-"""Risk forecasts of a walk-forward beside their rivals, each fitted on the training part of every fold."""
+"""Risk forecasts of a walk-forward and of their rivals, which are fitted on the training part of each fold."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class RivalWalk:
     Attributes
     ----------
     forecasts
-        Rival -> its forecasts over the whole panel, NaN outside of the test parts.
+        Forecasts over the whole panel, by rival; NaN outside of the test parts.
     replaced
-        Rival -> symbols, of any fold, for which it has the forecasts of an EWMA instead.
+        Symbols, in any fold, for which the rival has the forecasts of an EWMA instead, by rival.
     """
 
     forecasts: dict[str, Risk]
@@ -52,18 +52,23 @@ def walk_rivals(
 ) -> RivalWalk:
     """Fit the rivals on every fold of `splits`, calibrate each on the fold's validation part, and pool the test parts.
 
-    They are calibrated as the network is (`tenor.distribution.calibrated`): level and shape by validation.
+    Like the network, they are calibrated on validation, in level and shape (`tenor.distribution.calibrated`).
 
     Parameters
     ----------
     panel, splits
-        As `tenor.evaluation.walkforward.walk` takes them.
+        As in `tenor.evaluation.walkforward.walk`.
     names
-        Of `tenor.evaluation.volatility_rivals`; all of them if None.
+        Names of rivals in `tenor.evaluation.volatility_rivals`; all of them if None.
     workers
-        Processes that share the symbols of the GARCH models; None is one a core.
+        Number of processes for the symbols of the GARCH models; None means one for each CPU core.
     progress
-        Called for every symbol that the GARCH models are done with.
+        Called for every symbol for which the GARCH models are done.
+
+    Returns
+    -------
+    RivalWalk
+        The pooled forecasts.
     """
     pooled: dict[str, Risk] = {}
     replaced: dict[str, set[str]] = {}
@@ -86,7 +91,7 @@ def walk_rivals(
 def risk_evaluations(
     panel: Panel, walk: WalkForward, rivals: Mapping[str, Risk], *, resamples: int = RESAMPLES
 ) -> dict[int, RiskEvaluation]:
-    """The walked model's risk forecasts beside those of the other networks and of `rivals`, by horizon."""
+    """Evaluate the risk forecasts of the walk-forward against other networks and `rivals`, by horizon."""
     forecasts = {name: p.risk for name, p in walk.predictions.items() if p.risk is not None} | dict(rivals)
     adaptive = None if walk.adaptive is None else walk.adaptive.risk
     counted = walk.counted(panel)
@@ -97,21 +102,21 @@ def risk_evaluations(
 
 
 USED = (EWMA, GARCH, GJR, HAR_X_REFITTED)
-"""Rivals whose forecasts are put to use beside the model's."""
+"""Rivals whose forecasts are also used for portfolios and utility."""
 
 
 @dataclass(frozen=True)
 class RiskUse:
-    """What volatility forecasts one session ahead, or the shortest horizon's, are worth when they are used.
+    """The economic value of volatility forecasts, one session ahead or at the shortest horizon.
 
     Attributes
     ----------
     targeting
-        Portfolios held at a stated risk, by model.
+        Portfolios with a target volatility, by model.
     differences
-        Other model -> its portfolio against that of the evaluated model.
+        Comparison with the portfolio of the evaluated model, by other model.
     utility
-        Horizon -> what a position held at constant risk is worth, by model.
+        Realised utility of positions with constant risk, by horizon.
     """
 
     targeting: VolatilityTargeting
@@ -128,7 +133,7 @@ class RiskUse:
 
 
 def use_risk(panel: Panel, walk: WalkForward, rivals: Mapping[str, Risk]) -> RiskUse:
-    """Put the walked model's volatility forecasts, and those of `USED`, to use over the test parts."""
+    """Compute the economic value of the volatility forecasts of the walk-forward and of `USED` on the test parts."""
     ours = walk.predictions[walk.name].risk
     assert ours is not None
     forecasts = {walk.name: ours} | {name: rivals[name] for name in USED if name in rivals}
@@ -149,15 +154,20 @@ def use_risk(panel: Panel, walk: WalkForward, rivals: Mapping[str, Risk]) -> Ris
 
 
 def risk_headline(evaluations: Mapping[int, RiskEvaluation]) -> str:
-    """Whether the model says how far better than GARCH and the strongest rival, in one sentence; then the coverage.
+    """A sentence on whether the risk forecasts beat GARCH and the strongest rival; then one on the coverage.
 
-    Squared error of log variance, by Diebold-Mariano after Holm at 5 %, at every horizon. The answer, yes or no, is
-    the one against GARCH, which people would use instead; the other rival's outcome follows.
+    The criterion is the squared error of log variance, by Diebold-Mariano after Holm at 5 %, at every horizon. The
+    answer, yes or no, is about GARCH, the usual alternative; the result against the other rival follows.
 
     Parameters
     ----------
     evaluations
-        By horizon; not empty.
+        Evaluations by horizon; not empty.
+
+    Returns
+    -------
+    str
+        The sentences.
     """
     first = next(iter(evaluations.values()))
     judged = [name for name in (GJR, HAR_X_REFITTED) if name in first.comparisons]

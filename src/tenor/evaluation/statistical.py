@@ -1,9 +1,9 @@
-"""The forecasters of classical statistics as baselines: automatic ARIMA, exponential smoothing and theta.
+"""Classical statistical forecasters as baselines: automatic ARIMA, exponential smoothing and theta.
 
-They see nothing but a symbol's own adjusted closes. Order and parameters are chosen once, on the log closes up to the
-end of validation (they need no validation part of their own, information criteria choose); then, session by session,
-the fixed model is applied to the closes up to that session. That costs a hundredth of choosing anew every session, and
-loses little, because what these models find in daily prices hardly changes within a test part.
+Their only inputs are a symbol's own adjusted closes. Order and parameters are chosen once, on the log closes up to the
+end of validation (by information criteria, which need no validation part); then, session by session, the fixed model is
+applied to the closes up to that session. This costs a hundredth of a new choice every session, and loses little,
+because the structure of daily prices that these models find hardly changes within a test part.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ THETA = "theta"
 STATISTICAL = (ARIMA, ETS, THETA)
 
 LIBRARY = "statsforecast"
-"""What chooses and fits them; an extra of its own, since it holds other packages back."""
+"""The library that selects and fits them; a separate extra, because it restricts the versions of other packages."""
 
 FEWEST_CLOSES = 60
-"""Closes needed before the test to choose a model; a symbol with fewer is predicted to stay where it is."""
+"""Least number of closes before the test to choose a model; with fewer, the forecast is no change."""
 LARGEST_ORDER = 3
 
 SymbolProgress = Callable[[int, int], None]
-"""Called with how many of how many symbols are done."""
+"""Called with the number of finished symbols, and the number of all symbols."""
 
 
 def available() -> bool:
@@ -56,14 +56,14 @@ def fit_statistical(
 
     The forecast is that of the log close h sessions on, minus the log close of the session. P(up) assumes a
     normal return, with that mean and the panel's volatility times sqrt(h); where the forecast is no change at all
-    (a random walk without drift, or too short a history), it is the share of rises in training.
+    (a random walk without drift, or too short a history), P(up) is the share of rises in training.
 
     Parameters
     ----------
     panel, split
-        The panel, and where training and validation lie on its session axis.
+        The panel, and the training and validation parts on its session axis.
     names
-        Of `STATISTICAL`.
+        Names in `STATISTICAL`.
     workers
         Number of processes for the symbols; None means one for each CPU core.
     progress
@@ -108,7 +108,7 @@ def _predictions(name: str, mean: Float64, scale: Float64, base: Float64) -> Pre
 
 @dataclass(frozen=True)
 class _Common:
-    """What all symbols share: the first session that is forecast from, the horizons and the models."""
+    """Settings for all symbols: the first session with a forecast, the horizons and the models."""
 
     first: int
     horizons: tuple[int, ...]
@@ -140,26 +140,26 @@ def _forecast(common: _Common, symbol: _Symbol) -> Float64:
 
 
 def _chosen(name: str, y: Float64) -> Any:
-    """The model of kind `name` fitted on `y`; None where there is too little to choose one by."""
+    """The model of kind `name` fitted on `y`; None if there are too few values."""
     if len(y) < FEWEST_CLOSES or np.ptp(y) < 1e-9:
         return None
     from statsforecast.models import AutoARIMA, AutoETS, DynamicOptimizedTheta  # takes seconds to import
 
     model = {
         ARIMA: lambda: AutoARIMA(max_p=LARGEST_ORDER, max_q=LARGEST_ORDER, season_length=1),
-        ETS: lambda: AutoETS(model="AZN", season_length=1),  # additive: logs may be below zero; no weekly season
+        ETS: lambda: AutoETS(model="AZN", season_length=1),  # additive, because logs may be negative; no weekly season
         THETA: lambda: DynamicOptimizedTheta(season_length=1),
     }[name]()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # candidates that do not converge are the search's own affair
+        warnings.simplefilter("ignore")  # ignore warnings about candidates that do not converge
         try:
             return model.fit(y)
-        except Exception:  # noqa: BLE001 - that is what the library raises where no candidate fits
+        except Exception:  # noqa: BLE001 - the library raises this if no candidate fits
             return None
 
 
 def _always(model: Any, y: Float64, last: int, steps: np.ndarray) -> Float64 | None:
-    """The forecast of a model whose forecasts are the same every session; None for any other."""
+    """The forecast of a model whose forecast is the same in every session; None for other models."""
     if model is None:
         return np.zeros(len(steps))
     # a random walk, with or without drift, is what ARIMA chooses for most stocks: its change never depends on the past

@@ -1,6 +1,6 @@
-"""How each metric is shown to people: its title, unit, digits, which side is better, and what it means.
+"""How each metric is shown: its title, unit, digits, whether higher is better, and an explanation.
 
-The report, the terminal and the glossary read this one table. It needs the standard library alone.
+The report, the terminal and the glossary use this table. It needs only the standard library.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class MetricTitle:
-    """One metric, as it is shown.
+    """How one metric is shown.
 
     Attributes
     ----------
     title
-        In lower case but for names, as a table's heading or within a sentence.
+        The title in lower case except for names, for headings of tables and within sentences.
     unit
-        ``%`` for shares and returns, which are stored as fractions, ``%²`` for their squares; empty for what has no
+        ``%`` for shares and returns, which are stored as fractions; ``%²`` for their squares; empty if there is no
         unit.
     digits, difference_digits
         Decimal places, in `unit`, of a value and of a difference between two models, which is smaller.
     higher_is_better
         Whether a higher value is better.
     no_skill
-        The value that a forecast without information is expected to get; None where that depends on the data.
+        The expected value for a forecast without information; None if it depends on the data.
     explanation
-        One sentence.
+        The meaning, in one sentence.
     """
 
     title: str
@@ -40,12 +40,12 @@ class MetricTitle:
 
     @property
     def scale(self) -> float:
-        """What a stored value is multiplied with to be in `unit`."""
+        """Factor from a stored value to its value in `unit`."""
         return {"": 1.0, "%": 100.0, "%²": 1e4}[self.unit]
 
     @property
     def heading(self) -> str:
-        """The title and, where there is one, the unit, for columns whose cells are bare numbers."""
+        """The title and, if there is one, the unit, for columns with numbers only."""
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
     @property
@@ -102,7 +102,7 @@ TITLES: dict[str, MetricTitle] = {
         "Mean squared error of the return divided by its volatility, which is what the network minimises.",
     ),
 }  # fmt: skip
-"""Key of the metric -> how it is shown: those of `tenor.evaluation.bootstrap.METRICS`, and those of an ablation."""
+"""How metrics are shown, by key: those of `tenor.evaluation.bootstrap.METRICS`, and those of an ablation."""
 
 RISK_TITLES: dict[str, MetricTitle] = {
     "log_variance_mse": MetricTitle(
@@ -118,7 +118,7 @@ RISK_TITLES: dict[str, MetricTitle] = {
         "Continuous ranked probability score: twice the mean pinball loss of the quantiles from 0.05 to 0.95.",
     ),
 }  # fmt: skip
-"""Likewise for forecasts of risk (`tenor.evaluation.risk.LOSSES`)."""
+"""The same for forecasts of risk (`tenor.evaluation.risk.LOSSES`)."""
 
 SCORE_TITLES: dict[str, MetricTitle] = {
     "squared_error": MetricTitle(
@@ -126,7 +126,7 @@ SCORE_TITLES: dict[str, MetricTitle] = {
     ),
     "brier": TITLES["brier"],
 }  # fmt: skip
-"""Likewise for the losses of returns and directions by which anybody's forecasts are judged (`tenor.referee`)."""
+"""The same for the losses of returns and directions in judgements of forecast files (`tenor.referee`)."""
 
 
 def loss_title(measure: str) -> MetricTitle:

@@ -1,6 +1,6 @@
-"""Does the model know how sure it is? Its P(up), its 90 % intervals, and its accuracy where it is surest.
+"""Evaluates the uncertainty of forecasts: P(up), 90 % intervals, and accuracy with abstention.
 
-All on sessions that the model never saw, with 95 % intervals from resampled days.
+All of it is out of sample, with 95 % intervals from resampled days.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ FIXED = "one quantile of validation"
 ADAPTIVE = "adaptive"
 
 SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.05)
-"""Shares of the cells, or days, that `abstention` keeps."""
+"""Shares of the cells, or days, for which `abstention` keeps the forecasts."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Share of returns inside the 90 % interval, with 95 % intervals from resampled days; NaN with too few days.
+    """Coverage of the 90 % interval, with 95 % intervals from resampled days; these are NaN with too few days.
 
     Attributes
     ----------
     overall
-        Over all cells.
+        Coverage over all cells.
     by_year
-        Year -> over its cells.
+        Coverage by year.
     volatile_days
-        On the tenth of days on which volatility, as known when the forecast was made, was highest.
+        Coverage on the tenth of days with the highest volatility, as known when the forecast was made.
     volatile_cells
-        In the tenth of cells whose volatility was highest, likewise.
+        Coverage in the tenth of cells with the highest volatility, likewise.
     violent_days
-        On the tenth of days that turned out with the largest mean absolute return. No interval made before can cover
-        90 % on days chosen for how far they moved: it says how much was missed, not what is calibrated.
+        Coverage on the tenth of days with the largest realised mean absolute return. No interval can cover 90 % on days
+        selected by their outcome: this shows how much was missed, and is not a measure of calibration.
     width
-        Mean of upper - lower, in log return.
+        Mean of upper - lower bound, in log return.
     """
 
     overall: ConfidenceInterval
@@ -63,13 +63,13 @@ class CoverageAccuracy:
     Attributes
     ----------
     threshold
-        It predicts a direction where |P(up) - .5| is at least this (with `whole_days`: where that day's mean is).
+        It predicts a direction if |P(up) - .5| is at least this (with `whole_days`, if the day's mean of it is).
     cells, days
-        Share of cells for which it predicts a direction, and of days on which it does so for some symbol.
+        Share of cells for which it predicts a direction, and of days on which it does so for at least one symbol.
     accuracy
         Share of right directions among them, with its 95 % interval from resampled days.
     edge
-        `accuracy` minus the share of rises on the same cells, which is what always-up gets right there.
+        `accuracy` minus the share of rises on the same cells, which is the accuracy of always-up there.
     """
 
     threshold: float
@@ -81,24 +81,24 @@ class CoverageAccuracy:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """How well one model's own uncertainty held at one horizon.
+    """Evaluation of one model's uncertainty at one horizon.
 
     Attributes
     ----------
     horizon
         Sessions ahead.
     brier
-        Mean of (P(up) - went up)^2.
+        Brier score: mean of (P(up) - went up)^2, where went up is 1 or 0.
     brier_constant
-        That of always predicting the share of rises of the same cells, the best that a model without knowledge can do.
+        Brier score of always predicting the share of rises of the same cells, the best constant forecast.
     ece
         Expected calibration error, in ten groups of equal count.
     coverage
-        Kind of 90 % interval (`FIXED`, `ADAPTIVE`) -> how often it held.
+        Coverage by kind of 90 % interval (`FIXED`, `ADAPTIVE`).
     by_fold
-        Likewise, a mapping for each fold in order.
+        Coverage by kind, one mapping for each fold in order.
     abstention, abstention_days
-        Accuracy as the model abstains where it is least sure; by cell, and by whole days.
+        Accuracy when the model abstains from its least certain forecasts; by cell, and by whole days.
     """
 
     horizon: int
@@ -127,27 +127,32 @@ def uncertainty(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Uncertainty:
-    """Evaluate the uncertainty that `predictions` state, on `rows`.
+    """Evaluate the uncertainty of `predictions` on `rows`.
 
     Parameters
     ----------
     panel, rows, horizon
-        The panel, the test's sessions as places on its session axis, and sessions ahead.
+        The panel, the test sessions as a slice of its session axis, and the horizon in sessions ahead.
     predictions
-        Of the model, over the whole panel.
+        Predictions of the model, over the whole panel.
     intervals
-        Kind -> predictions with the bounds of that kind.
+        Predictions with the bounds of each kind of interval, by kind.
     folds
         The test parts that `rows` consist of.
     resamples, seed
         Number of resamples of the days, and their seed.
+
+    Returns
+    -------
+    Uncertainty
+        The evaluation at `horizon`.
 
     Raises
     ------
     HistoryError
         No cell counts.
     DataError
-        The predictions or bounds lack a cell that counts.
+        The predictions or bounds are missing in a cell that counts.
     """
     _, realised, p_up = cells.realised_and_p_up(panel, rows, predictions, horizon=horizon)
     rises = float((realised[np.isfinite(realised)] > 0).mean())
@@ -178,7 +183,7 @@ def uncertainty(
 def coverage(
     panel: Panel, rows: slice, predictions: Predictions, *, horizon: int, resamples: int = RESAMPLES, seed: int = 0
 ) -> Coverage:
-    """How often the intervals of `predictions` held on `rows` (of one fold, or of all).
+    """Coverage of the intervals of `predictions` on `rows` (of one fold, or of all).
 
     Raises
     ------
@@ -222,37 +227,42 @@ def abstention(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[CoverageAccuracy]:
-    """Accuracy as the model abstains where it is least sure, from all cells to the surest twentieth.
+    """Accuracy when the model abstains from its least certain forecasts, from all cells to the most certain twentieth.
 
-    Thresholds are quantiles of the test's own certainty, never of its outcomes. Cells of equal certainty are kept or
-    dropped together, so that fewer points than `SHARES` can result; a model that names no direction has none.
+    Thresholds are quantiles of the certainty in the test, and do not depend on outcomes. Cells of equal certainty are
+    kept or dropped together, so that fewer points than `SHARES` can result; a model that names no direction has none.
 
     Parameters
     ----------
     panel, rows, predictions, horizon
-        As `uncertainty` takes them.
+        As in `uncertainty`.
     whole_days
-        Predict all symbols of a day or none.
+        Whether to predict all symbols of a day or none.
     resamples, seed
         Number of resamples of the days, and their seed.
+
+    Returns
+    -------
+    list of CoverageAccuracy
+        Points of the coverage-accuracy curve, from all cells to the fewest.
 
     Raises
     ------
     HistoryError
         No cell counts.
     DataError
-        The predictions lack a cell that counts.
+        The predictions are missing in a cell that counts.
     """
     days, realised, p_up = cells.realised_and_p_up(panel, rows, predictions, horizon=horizon)
     counts = np.isfinite(realised)
     if not metrics.names_direction(p_up[counts]):
         return []
     certainty = np.where(counts, np.abs(p_up - 0.5), 0.0)
-    if whole_days:  # every cell of a day gets the day's mean, so that a threshold keeps or drops the day as a whole
+    if whole_days:  # each cell gets the mean of its day, so that a threshold keeps or drops the day as a whole
         by_day = certainty.sum(axis=1) / counts.sum(axis=1)
         certainty = np.repeat(by_day[:, None], counts.shape[1], axis=1)
     drawn, block = drawn_days(len(days), horizon=horizon, resamples=resamples, seed=seed)
-    # method="higher" makes each threshold a certainty that occurs: interpolated ones would split ties by rounding
+    # method="higher" makes each threshold a value in the data: interpolated ones would split ties by rounding
     thresholds = np.quantile(certainty[counts], 1 - np.array(SHARES), method="higher")
     rose = realised > 0
     right = (p_up > 0.5) == rose

@@ -1,9 +1,9 @@
-"""What a forecaster of risk has to beat: constants, moving averages, HAR, the GARCH family and boosting.
+"""The rivals of risk forecasts: constants, moving averages, HAR, the GARCH family and boosting.
 
 All forecast the log of the mean variance of the next h sessions, `Panel.log_variance`. They are fitted on the training
-rows, and boosting chooses its rounds on the validation rows; test rows are never looked at. One rival is allowed more,
-because a sceptic would do it: the HAR per stock that is refitted as the walk goes, on all targets known by then
-(`tenor.har`, with the sources of HAR).
+rows, and boosting chooses its rounds on the validation rows; test rows are never used. There is one exception, as the
+strongest alternative in practice: the HAR per stock that is refitted during the test, on all targets known by then
+(`tenor.har`, with the references of HAR).
 
 References
 ----------
@@ -50,23 +50,23 @@ BOOSTING = "boosting"
 
 EWMA_DECAY = 0.94
 BOOSTING_ROUNDS = 300
-"""Rounds tried; validation chooses how many are used, perhaps none."""
+"""Largest number of boosting rounds; validation chooses how many are used, possibly none."""
 LEAF = 200
-"""Least cells of a leaf, or a fiftieth of the training cells where that is less."""
+"""Least number of cells in a leaf; a fiftieth of the training cells if that is less."""
 
 
 @dataclass(frozen=True, eq=False)
 class RivalFits:
-    """The rivals' forecasts, and which symbols a rival has no model of its own for.
+    """The rivals' forecasts, and the symbols for which a rival could not be estimated.
 
     Attributes
     ----------
     forecasts
-        Name -> forecast log of the mean variance of the next h sessions, [session, symbol, horizon]; NaN where the
-        panel's mask is False, or where the symbol's history is too short for the rival.
+        By rival, the forecast log of the mean variance of the next h sessions, [session, symbol, horizon]; NaN if the
+        panel's mask is False, or if the symbol's history is too short for the rival.
     replaced
-        Name -> the symbols that have the forecasts of `EWMA` instead: too few returns in training, or parameters that
-        could not be estimated. Only the GARCH family, and only those with such symbols.
+        By rival, the symbols that have the forecasts of `EWMA` instead, because there are too few returns in training
+        or parameters could not be estimated. It has only rivals of the GARCH family with such symbols.
     """
 
     forecasts: dict[str, Float32]
@@ -81,30 +81,31 @@ def fit_rivals(
     workers: Workers = None,
     progress: SymbolProgress | None = None,
 ) -> RivalFits:
-    """Fit the rivals `names` (all of them by default) and let each forecast every cell of `panel`.
+    """Fit the rivals `names` (all of them by default), and forecast every cell of `panel` with each.
 
     Parameters
     ----------
     panel, split
-        The panel, and where training and validation lie on its session axis.
+        The panel, and the training and validation parts on its session axis.
     names
-        Of `RIVALS`.
+        Names in `RIVALS`.
     workers
-        Processes that share the symbols of the GARCH family and the horizons of boosting; None is one a core.
+        Number of processes for the symbols of the GARCH family and the horizons of boosting; None means one for each
+        CPU core.
     progress
-        Called for every symbol that the GARCH family is done with.
+        Called for every symbol for which the GARCH family is done.
 
     Returns
     -------
     RivalFits
-        Its forecasts are in the order of `names`.
+        The forecasts, in the order of `names`.
 
     Raises
     ------
     ConfigError
         An unknown name.
     HistoryError
-        No training cell with a known variance ahead, or with the terms of HAR; for boosting, no such validation cell.
+        No training cell has a known later variance, or the terms of HAR; for boosting, no validation cell has.
     """
     chosen = tuple(RIVALS if names is None else names)
     for name in chosen:
@@ -131,7 +132,7 @@ def fit_rivals(
 
 
 def ewma(variance: Float64) -> Float64:
-    """[session, symbol]; exponentially weighted mean with decay `EWMA_DECAY`; NaN where the symbol did not trade."""
+    """[session, symbol]; exponentially weighted mean with decay `EWMA_DECAY`; NaN if the symbol did not trade."""
     return by_symbol(variance, lambda v: v.ewm(alpha=1 - EWMA_DECAY).mean())
 
 
@@ -144,14 +145,14 @@ class Linear:
 
     @classmethod
     def fit(cls, x: Float64, y: Float64) -> Linear:
-        """From rows `x` [row, term] and `y` [row]."""
+        """Fit to rows `x` [row, term] and `y` [row]."""
         centre, middle = x.mean(axis=0), y.mean()
         rows = np.column_stack([np.ones(len(x)), x - centre, y - middle])
         intercepts, (slopes,) = least_squares((rows.T @ rows)[None])
         return cls(float(intercepts[0] + middle - centre @ slopes), slopes)
 
     def predict(self, x: Float64) -> Float64:
-        """[...] from [..., term]."""
+        """Predictions [...] for `x` [..., term]."""
         forecast: Float64 = self.intercept + x @ self.slopes
         return forecast
 
@@ -173,7 +174,7 @@ class _Cells:
 
     @functools.cached_property
     def excess(self) -> Float64:
-        """`excess_variance`, which the season's terms are made of."""
+        """`excess_variance`, from which the season's terms are computed."""
         return excess_variance(self.panel, self.terms)
 
     @functools.cached_property
@@ -204,14 +205,14 @@ class _Cells:
         return forecast
 
     def pooled(self, x: Float64, k: int, rows: slice) -> Linear | None:
-        """The regression of the k-th target on `x` [session, symbol, term] over the sessions `rows`; None without."""
+        """The regression of the k-th target on `x` [session, symbol, term] in the sessions `rows`; None if no cell."""
         known = np.isfinite(self.target[rows, :, k]) & np.isfinite(x[rows]).all(axis=2)
         return Linear.fit(x[rows][known], self.target[rows, :, k][known]) if known.any() else None
 
     def recalibrated(self, raw: Float64) -> Float64:
         """`raw`, [session, symbol] or with a last axis horizon, with intercept and slope fitted on training.
 
-        A forecast without any training cell, as a long average at the start of a short history, is left as it is.
+        A forecast without any training cell, such as a long average at the start of a short history, is not changed.
         """
         forecast = np.full(self.target.shape, np.nan)
         for k in range(len(self.panel.horizons)):
@@ -234,25 +235,25 @@ def _refitted(cells: _Cells) -> Float64:
     """HAR-X of each stock, refitted from validation on; before it the pooled one of the training part."""
     first = cells.split.valid.indices(len(cells.panel.sessions))[0]
     forecast = refitted(cells.panel, first, terms=cells.terms)
-    # a stock with too little history, in a panel with too little, as well
+    # also for a stock with too little history, in a panel with too little history
     return np.where(np.isfinite(forecast), forecast, cells.har_x)
 
 
 def _boosting(cells: _Cells, engine: Engine) -> Float64:
-    """Gradient boosting on what HAR-X leaves unexplained, by all features and the terms of HAR-X and of the season."""
+    """Gradient boosting of the residuals of HAR-X, on all features and the terms of HAR-X and of the season."""
     forecast = cells.har_x.copy()
-    _ = cells.complete, cells.excess  # computed once, here
+    _ = cells.complete, cells.excess  # computed here once for all horizons
     for k, added in enumerate(engine.map(_boosted, range(len(cells.panel.horizons)), shared=cells)):
         forecast[:, :, k] += added
     return forecast
 
 
 def _boosted(cells: _Cells, k: int) -> Float64:
-    """[session, symbol]; what boosting adds to the forecast of HAR-X at the k-th horizon."""
+    """[session, symbol]; the correction by boosting to the forecast of HAR-X at the k-th horizon."""
     horizon = cells.panel.horizons[k]
     season = season_terms(cells.panel.sessions, cells.excess, horizon)
     x = np.concatenate([cells.panel.values, cells.terms, season], axis=2, dtype=np.float32)
-    # threads that wait for each other lose more than they gain: where other work shares the cores, a factor of seven
+    # threads that wait for each other lose more than they gain: a factor of seven if other work shares the cores
     with threadpool_limits(limits=1, user_api="openmp"):
         return _boosted_from(cells, x, k)
 

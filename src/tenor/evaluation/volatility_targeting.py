@@ -1,9 +1,9 @@
-"""What a volatility forecast is worth to an investor: how steady it keeps a portfolio's risk.
+"""Volatility targeting: how well volatility forecasts keep the risk of a portfolio at a target.
 
-`target_volatility` holds every available symbol in inverse proportion to its forecast volatility, so much of all that
-the portfolio's forecast volatility is a given one. The correlation in it is the same for all models, so that portfolios
-differ by the volatility forecasts alone. Models are compared with the first one named: differences are the other's less
-the first's.
+`target_volatility` holds every available symbol in inverse proportion to its forecast volatility, scaled so that the
+forecast volatility of the portfolio equals the target. All models use the same correlation, so that portfolios differ
+only by the volatility forecasts. Models are compared with the first one: differences are the other model's value minus
+the first one's.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
 
 TARGET = 0.10
-"""Annual volatility aimed at, a share."""
+"""Target annual volatility, a share."""
 CAP = 2.0
-"""Most leverage: the sum of the weights."""
+"""Largest leverage, that is the sum of the weights."""
 MEMORY = 250
-"""Sessions of returns that the average correlation is estimated from."""
+"""Number of sessions of returns for estimating the average correlation."""
 FEWEST = 60
-"""Returns in those sessions below which a symbol does not count for the correlation."""
+"""Least number of returns in those sessions for a symbol to enter the correlation."""
 MONTH = 21
-"""Sessions in a window of monthly realised volatility."""
+"""Number of sessions in a window of monthly realised volatility."""
 LEAST = 1e-4
-"""Least squared return of a session as a share of the target variance: the logarithm of no move at all is infinite."""
+"""Lower bound of a squared return, as a share of the target variance: the log of a zero return would be infinite."""
 SMALLEST = 1e-12
-"""A standard deviation below it is rounding."""
+"""A smaller standard deviation counts as rounding."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TargetedPortfolio:
     weights
         [session, symbol]; shares of the equity, decided after the close of the session.
     target
-        Annual volatility aimed at, a share.
+        Target annual volatility, a share.
     cap
         Most leverage.
     """
@@ -67,17 +67,17 @@ class TargetedPortfolio:
 
     @property
     def held(self) -> Float64:
-        """[session - 2]; simple returns net of costs, without the session of the first fill, held in part only."""
+        """[session - 2]; simple returns net of costs, without the session of the first fill, held only in part."""
         return self.backtest.returns[1:]
 
     @property
     def volatility(self) -> float:
-        """Realised: the standard deviation of `held`, annualised; NaN for fewer than two."""
+        """Realised volatility: the annualised standard deviation of `held`; NaN for fewer than two returns."""
         return float(self.held.std(ddof=1)) * math.sqrt(self.backtest.year) if len(self.held) > 1 else math.nan
 
     @property
     def ratio(self) -> float:
-        """`volatility` over `target`; above 1 the forecasts were too low."""
+        """`volatility` divided by `target`; above 1, the forecasts were too low."""
         return self.volatility / self.target
 
     @property
@@ -88,21 +88,21 @@ class TargetedPortfolio:
 
     @property
     def monthly_variation(self) -> float:
-        """Coefficient of variation of `monthly_volatility`: 0 is risk that never changes; NaN for fewer than two.
+        """Coefficient of variation of `monthly_volatility`: 0 means constant risk; NaN for fewer than two months.
 
-        Under the right constant volatility it is about 1 / sqrt(2 * 21) = .15 for normal returns, from sampling alone.
+        If the true volatility is constant, it is about 1 / sqrt(2 * 21) = .15 for normal returns, from sampling alone.
         """
         months = self.monthly_volatility
         return float(metrics.ratio(months.std(ddof=1), months.mean())) if len(months) > 1 else math.nan
 
     @property
     def leverage(self) -> float:
-        """Mean sum of the weights over the sessions whose decision was filled."""
+        """Mean sum of the weights over the sessions whose weights were filled."""
         return float(self.weights[:-1].sum(axis=1).mean())
 
     @property
     def capped(self) -> float:
-        """Share of those sessions on which the leverage was held down to `cap`."""
+        """Share of these sessions in which the leverage was limited by `cap`."""
         return float((self.weights[:-1].sum(axis=1) >= self.cap * (1 - 1e-9)).mean())
 
     def to_json(self) -> dict[str, Any]:
@@ -129,15 +129,15 @@ class VolatilityTargeting:
     Attributes
     ----------
     target
-        Annual volatility aimed at, a share.
+        Target annual volatility, a share.
     cap
         Most leverage.
     cost
         Cost in basis points of the money traded.
     correlation
-        [session]; average correlation of the portfolio's symbols as known after the close.
+        [session]; average correlation of the portfolio's symbols, as known after the close.
     portfolios
-        By model, in the order given.
+        Portfolios by model, in the order given.
     """
 
     target: float
@@ -173,39 +173,44 @@ def target_volatility(
 
     The weight of symbol i is (1/n) (d / v_i) / sqrt((1 + (n - 1) c) / n), where d is the target of one session, v_i the
     forecast volatility and c the average correlation (`average_correlation`); the forecast variance of the portfolio
-    under v and c is then d². Where the weights sum to more than `cap`, all are scaled down alike. Cash and loans bear
-    no interest. Available are the symbols of which all models have a forecast.
+    under v and c is then d². If the weights sum to more than `cap`, all are scaled down by the same factor. Cash and
+    loans bear no interest. Symbols are available if all models have a forecast.
 
-    What is decided after a close is filled in the next session. At its open, a position is held from open to open,
-    while a forecast of the next session runs from close to close: the gap after the decision belongs to the position
-    before it.
+    Weights that are decided after a close are filled in the next session. With fills at the open, a position is held
+    from open to open, while a forecast for the next session is from close to close: the overnight return after the
+    decision belongs to the previous position.
 
     Parameters
     ----------
     panel
-        The panel that was predicted. 250 sessions before `rows` are used for the correlation, as far as they are there.
+        The panel that was predicted. Up to 250 sessions before `rows` are used for the correlation.
     rows
-        Sessions to trade on, as places on the panel's session axis.
+        Sessions to trade on, as a slice of the panel's session axis.
     volatility
         By model, [session, symbol] over the whole panel; forecast standard deviation of the return of one session, made
-        after the close of the row's session; NaN where there is none.
+        after the close of the row's session; NaN if there is none.
     target
-        Annual volatility, a share.
+        Target annual volatility, a share.
     cost
         Cost in basis points of the money traded, >= 0.
     cap
         Most leverage.
     fill
-        At which of the next session's prices.
+        The price of the next session at which orders are filled, open or close.
+
+    Returns
+    -------
+    VolatilityTargeting
+        The portfolios of all models.
 
     Raises
     ------
     ConfigError
         The target or the cap is not above 0, or the cost is below 0.
     HistoryError
-        Fewer than two sessions.
+        There are fewer than two sessions.
     DataError
-        No forecasts, or forecasts that are not of this panel's shape.
+        There are no forecasts, or their shape is not that of the panel.
 
     References
     ----------
@@ -239,18 +244,23 @@ def weights_at_target(volatility: Float64, available: Bool, correlation: Float64
     Parameters
     ----------
     volatility
-        [session, symbol]; forecast of one session, above 0 where `available`.
+        [session, symbol]; forecast volatility of one session, above 0 where `available`.
     available
-        [session, symbol].
+        [session, symbol]; whether the symbol can be held.
     correlation
         [session]; average over pairs of symbols, within 0..1.
     target
-        Volatility of one session aimed at, in the unit of `volatility`.
+        Target volatility of one session, in the unit of `volatility`.
     cap
-        Most that the weights of a session may sum to.
+        Largest sum of the weights of a session.
+
+    Returns
+    -------
+    array
+        [session, symbol]; shares of the equity.
     """
     n = np.maximum(available.sum(axis=1), 1)
-    together = np.sqrt((1 + (n - 1) * correlation) / n)  # the portfolio's volatility over that of its symbols
+    together = np.sqrt((1 + (n - 1) * correlation) / n)  # the portfolio's volatility divided by that of its symbols
     weights: Float64 = available * (target / np.where(available, volatility, 1.0)) / (n * together)[:, None]
     total = weights.sum(axis=1, keepdims=True)
     return np.asarray(weights * (cap / np.maximum(total, cap)))
@@ -260,28 +270,29 @@ def average_correlation(close: Float64, available: Bool, start: int, *, memory: 
     """The mean correlation of the available symbols' returns over the last `memory` sessions, as known at each session.
 
     Each symbol's log returns are standardised over those sessions; the correlation is the mean product over all pairs
-    and sessions of which both returns are known, which without gaps is the mean of the off-diagonal correlations. At
-    least 0, so that nobody relies on hedges; 1, which holds least, where no pair has `FEWEST` returns each.
+    and sessions with both returns known; without gaps, this is the mean of the off-diagonal correlations. It is at
+    least 0, so that weights do not rely on hedges, and 1, which gives the smallest weights, if no pair has `FEWEST`
+    returns each.
 
-    Volatilities that move apart make the correlation of returns lower than that of returns over their own volatility,
-    which the weights would need: with right volatilities the realised risk is then somewhat above its target, for all
-    models alike.
+    If volatilities change over time, the correlation of returns is lower than that of returns divided by their
+    volatility, which the weights would need: even with right volatility forecasts, the realised risk is then somewhat
+    above its target, for all models in the same way.
 
     Parameters
     ----------
     close
-        [session, symbol]; adjusted closes of the whole panel, NaN where the symbol did not trade.
+        [session, symbol]; adjusted closes of the whole panel, NaN if the symbol did not trade.
     available
-        [session, symbol], from session `start` on.
+        [session, symbol], from session `start` on; whether the symbol can be held.
     start
-        The first session that a correlation is wanted for, as a place on the session axis of `close`.
+        Index, on the session axis of `close`, of the first session to compute a correlation for.
     memory
-        Sessions looked back, the last one included.
+        Number of sessions in the rolling window, including the last one.
 
     Returns
     -------
     array
-        [session], one for each row of `available`.
+        [session]; one correlation for each row of `available`.
     """
     log_close = np.log(close)
     returns = np.full(close.shape, np.nan)
@@ -305,13 +316,13 @@ def _mean_correlation(returns: Float64) -> float:
     pairs = float((together * (together - 1)).sum())
     if not pairs:
         return 1.0
-    # the square of a sum less the sum of squares is every product of two different symbols, twice
+    # the square of a sum minus the sum of squares is the sum of the products of all pairs, each twice
     products = float((standard.sum(axis=1) ** 2 - (standard**2).sum(axis=1)).sum())
     return min(1.0, max(0.0, products / pairs))
 
 
 def above_zero(forecasts: Mapping[str, Any], shape: tuple[int, ...]) -> Bool:
-    """Where every one of `forecasts` is finite and above 0."""
+    """Where all `forecasts` are finite and above 0."""
     if not forecasts:
         raise DataError("no forecasts were given: name at least one model's.")
     usable = np.ones(shape, dtype=bool)
@@ -327,18 +338,18 @@ def above_zero(forecasts: Mapping[str, Any], shape: tuple[int, ...]) -> Bool:
 
 @dataclass(frozen=True)
 class TargetingDifference:
-    """How one model's portfolio differs from the first model's; differences are this one's less the first's.
+    """Comparison of one model's portfolio with the first model's; differences are its value minus the first one's.
 
     Attributes
     ----------
     loss
-        Of `targeting_loss`; below 0, this portfolio's risk was closer to the target.
+        Difference of `targeting_loss`; below 0, this portfolio's risk was closer to the target.
     loss_holm
-        The p-value of `loss` adjusted for the number of models.
+        P-value of `loss`, adjusted for the number of models.
     annual_return
-        Mean net return, a share a year.
+        Difference of the mean net annual return, a share.
     annual_return_holm
-        The p-value of `annual_return` adjusted for the number of models.
+        P-value of `annual_return`, adjusted for the number of models.
     """
 
     loss: HypothesisTest
@@ -353,19 +364,19 @@ class TargetingDifference:
 
 
 def compare(targeting: VolatilityTargeting, *, horizon: int = 1) -> dict[str, TargetingDifference]:
-    """Each other model's portfolio against the first one's, tested by day.
+    """Compare the portfolio of each other model with that of the first, with tests by day.
 
     Parameters
     ----------
     targeting
-        What `target_volatility` gave.
+        The result of `target_volatility`.
     horizon
-        Sessions ahead of the forecasts.
+        Horizon of the forecasts, in sessions ahead.
 
     Returns
     -------
     dict
-        By model, without the first one.
+        The comparison by model, without the first one.
     """
     (_, first), *others = targeting.portfolios.items()
     reference = targeting_loss(first)
@@ -377,12 +388,12 @@ def compare(targeting: VolatilityTargeting, *, horizon: int = 1) -> dict[str, Ta
 
 
 def targeting_loss(portfolio: TargetedPortfolio) -> Float64:
-    """[session - 2]; QLIKE of the target variance given each session's squared return, least at the right risk.
+    """[session - 2]; QLIKE of the target variance given each session's squared return; lowest at the right risk.
 
-    With x = squared return / target variance it is x - log(x) - 1. If the variance truly run is v times the target, its
-    expectation is v - log(v) + a constant, which is least at v = 1, whatever the distribution. The squared deviation
-    (x - 1)² will not do: its expectation k v² - 2 v + 1, k being the returns' kurtosis, is least at v = 1 / k, so that
-    it prefers whoever runs a third of the risk aimed at. x is at least `LEAST`.
+    With x = squared return / target variance it is x - log(x) - 1. If the true variance is v times the target, its
+    expectation is v - log(v) + a constant, which is minimal at v = 1, whatever the distribution. The squared deviation
+    (x - 1)² is not suitable: its expectation k v² - 2 v + 1, with k the kurtosis of the returns, is minimal at
+    v = 1 / k, so that it prefers portfolios with a third of the target variance. x is at least `LEAST`.
     """
     daily = portfolio.target**2 / portfolio.backtest.year
     squared = np.maximum(portfolio.held**2, LEAST * daily)

@@ -1,8 +1,8 @@
-"""Train anew for every fold, predict the fold's test part, and pool the predictions of all test parts.
+"""Retrain for every fold, predict the fold's test part, and pool the predictions of all test parts.
 
-Folds and seeds are independent of each other, so that all their networks train side by side. A fitted fold is saved in
-a folder named by a hash of all it depends on: a run that was killed goes on where it stopped, and one with another
-config, other dates or other data never finds it.
+Folds and seeds are independent of each other, so that all their networks train in parallel. A fitted fold is saved in a
+folder named by a hash of everything that it depends on: a killed run resumes, and a run with another config, other
+dates or other data never uses it.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from tenor.training.parallel import train_seeds
 from tenor.training.trainer import Task
 
 FOLD_FORMAT = 5
-"""Of the saved folds; a change makes all earlier ones unfindable."""
+"""Version of the format of saved folds; after a change, earlier ones are not used."""
 
 Comparator = Callable[[Panel, Split], Mapping[str, Predictions]]
-"""Fits other models on a split of a panel that ends with its test part, and lets them predict that part."""
+"""Fits other models on a split of a panel that ends with its test part, and predicts that part."""
 
 
 class FoldProgress(Protocol):
-    """Called for every network that is done, in the caller's own process and thread."""
+    """Called for every finished network, in the process and thread of the caller."""
 
     def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` networks (folds times seeds) are trained; those of an earlier run count at once."""
+        """`done` of `total` networks (folds times seeds) are trained, including those of an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,23 @@ class Fold:
 
 @dataclass(frozen=True)
 class WalkForward:
-    """Predictions of the test parts of all folds, each by the model that was trained before its part.
+    """Predictions of the test parts of all folds, each by the model that was trained on earlier sessions.
 
     Evaluate them with ``evaluate(walk.counted(panel), walk.rows, walk.predictions)``.
 
     Attributes
     ----------
     folds
-        In order of time.
+        The folds, in order of time.
     predictions
-        The model first, then the baselines, over the whole panel; NaN outside the test parts.
+        Predictions over the whole panel, by name, the model first, then the baselines; NaN outside of the test parts.
     seeds
-        Seed -> the predictions of its networks alone; likewise.
+        Predictions of the networks of a single seed, by seed, likewise.
     adaptive
-        The model's own, with intervals by `tenor.inference.conformal.adapt` in each fold; None where they were not
-        requested, or where a fold's validation part is too short for them.
+        Predictions of the model, with adaptive intervals by `tenor.inference.conformal.adapt` in each fold; None if
+        they were not requested, or if a fold's validation part is too short for them.
     rows
-        All test parts, which follow each other without a gap.
+        All test parts, as one slice: they follow each other without a gap.
     mask
         [session, symbol]; the cells of the test parts that the model predicts.
     table
@@ -115,16 +115,16 @@ def walk(
     workers: Workers = None,
     progress: FoldProgress | None = None,
 ) -> WalkForward:
-    """Fit every fold of `splits`, and the baselines with it, and pool their predictions of the test parts.
+    """Fit the model and the baselines in every fold of `splits`, and pool their predictions of the test parts.
 
-    Nothing after a fold's test part is looked at for it, and nothing after its validation part in fitting.
+    Data after a fold's test part are never used for the fold, and data after its validation part never for fitting.
 
     Parameters
     ----------
     panel
-        Unscaled, built with `features`.
+        The unscaled panel, built with `features`.
     splits
-        As `tenor.training.folds.walk_forward` cuts them: test parts follow each other without a gap.
+        The folds, as from `tenor.training.folds.walk_forward`: test parts follow each other without a gap.
     features, model, training
         Settings of the model.
     baselines
@@ -132,18 +132,23 @@ def walk(
     comparators
         Other models that are fitted for every fold.
     adaptive
-        Also give the model adaptive intervals, warmed up on each fold's validation part.
+        Whether to compute adaptive intervals of the model, warmed up on each fold's validation part.
     cache
-        A folder for fitted folds and unfinished networks, so that a killed run resumes; None saves nothing.
+        Folder for fitted folds and unfinished networks, so that a killed run resumes; None saves nothing.
     workers
-        Processes that train networks side by side; None is one a core.
+        Number of processes that train networks in parallel; None means one for each CPU core.
     progress
-        Called for every network that is done.
+        Called for every finished network.
+
+    Returns
+    -------
+    WalkForward
+        The pooled predictions, and the folds.
 
     Raises
     ------
     ConfigError
-        No fold, or test parts that overlap or leave a gap; or the user's network can't be used.
+        There is no fold, test parts overlap or leave a gap, or the user's network can't be used.
     HistoryError
         A fold's part has no cell to train, validate or fit a baseline on.
     """
@@ -155,7 +160,7 @@ def walk(
         forecasters = _fit_all(panel, splits, features, model, training, root, workers, progress)
     pooled = Pool(panel)
     for split, forecaster in zip(splits, forecasters, strict=True):
-        past = panel.between(0, split.test.stop)  # no row after the test part exists from here on
+        past = panel.between(0, split.test.stop)  # rows after the test part are not available from here on
         together, alone = forecaster.predict_with_each(past)
         of_fold = {forecaster.name: together} | fit_baselines(past, split, names=baselines, workers=workers)
         if adaptive:
@@ -186,7 +191,7 @@ def walk(
 
 
 _ADAPTIVE = "with adaptive intervals"
-"""The name under which a fold's predictions with adaptive intervals are pooled beside the models'."""
+"""The name under which a fold's predictions with adaptive intervals are pooled."""
 
 
 def _seed_name(seed: int) -> str:
@@ -194,7 +199,7 @@ def _seed_name(seed: int) -> str:
 
 
 class Pool:
-    """Puts the predictions of one part after another in place; NaN elsewhere."""
+    """Collects the predictions of one part after another; NaN elsewhere."""
 
     def __init__(self, panel: Panel) -> None:
         self._shape = panel.targets.shape
@@ -218,7 +223,7 @@ class Pool:
         return dict(self._models)
 
     def _blank(self, like: Predictions) -> Predictions:
-        """Predictions of nothing, with bounds if `like` has them."""
+        """Predictions that are NaN everywhere, with bounds if `like` has them."""
         return Predictions(
             like.model,
             self._nans(),
@@ -260,7 +265,7 @@ def _fit_all(
     missing = [split for split, forecaster in zip(splits, saved, strict=True) if forecaster is None]
     counter = _Counter(progress, total=len(splits) * len(training.seeds), left=len(missing) * len(training.seeds))
     checkpoints = root / "checkpoints"
-    # All networks of all folds train side by side up to their last checkpoint; `fit` then finds them finished, so
+    # All networks of all folds train in parallel up to their last checkpoint; `fit` then finds them finished, so
     # that cores do not wait for the last seed of each fold.
     tasks: list[Task] = []
     places: list[Path] = []
@@ -289,7 +294,7 @@ def _fit_all(
 
 
 def _load(folder: Path) -> Forecaster | None:
-    """The forecaster saved in `folder`; None where there is none that is whole."""
+    """The forecaster saved in `folder`; None if there is none, or it is incomplete."""
     try:
         return Forecaster.load(folder)
     except ModelError:
@@ -297,7 +302,7 @@ def _load(folder: Path) -> Forecaster | None:
 
 
 def fold_key(panel: Panel, split: Split, features: FeatureConfig, model: ModelConfig, training: TrainConfig) -> str:
-    """A hash of all that the fitted forecaster of a fold depends on: configs, dates, versions and data."""
+    """A hash of everything that the fitted forecaster of a fold depends on: configs, dates, versions and data."""
     past = panel.between(0, split.valid.stop)
     parts = (past.values, past.mask, past.targets, past.volatility, past.variance, past.log_variance)
     arrays = [np.ascontiguousarray(array) for array in parts]
@@ -310,14 +315,14 @@ def fold_key(panel: Panel, split: Split, features: FeatureConfig, model: ModelCo
         "split": {name: list(days) for name, days in split.dates(panel.sessions).items()},
         "columns": list(panel.features),
         "symbols": list(panel.symbols),
-        # the bytes alone would not tell a matrix from its reshaped self
+        # the bytes alone would not distinguish a matrix from a reshaped one
         "arrays": [[list(array.shape), array.dtype.str] for array in arrays],
     }
     return content_key(settings, *arrays)
 
 
 class _Counter:
-    """Turns the progress of epochs into a count of networks that are done."""
+    """Converts the progress of epochs into the number of finished networks."""
 
     def __init__(self, progress: FoldProgress | None, *, total: int, left: int) -> None:
         self._progress, self._total, self._done = progress, total, total - left

@@ -1,4 +1,4 @@
-"""A walk-forward evaluated: all folds together by day, each fold by itself, and the whole in one sentence."""
+"""Evaluates a walk-forward: all folds together by day, each fold by itself, and a verdict in one sentence."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from tenor.storage.files import json_values
 from tenor.training.folds import fold_table
 
 SHOWN = ("skill", "direction", "mcc", "rank_ic")
-"""Metrics of a fold."""
+"""Metrics that are computed for each fold."""
 
 
 @dataclass(frozen=True)
 class FoldRow:
-    """The model on the test part of one fold.
+    """Results of the model on the test part of one fold.
 
     Attributes
     ----------
     fold
-        Counted from 1.
+        Number of the fold, counted from 1.
     dates
-        Part -> its first and last day.
+        First and last day of each part, by name of the part.
     days, samples
-        Sessions and cells that count.
+        Numbers of sessions and cells that count.
     metrics
-        Of `SHOWN` -> value and 95 % interval.
+        Value and 95 % interval of each metric of `SHOWN`.
     p
-        Of a Diebold-Mariano test against persistence; a fold's own, not adjusted. NaN with too few days.
+        P-value of a Diebold-Mariano test against persistence in this fold, not adjusted; NaN with too few days.
     """
 
     fold: int
@@ -61,17 +61,17 @@ class WalkForwardSummary:
     table
         The folds as a table of dates.
     evaluations
-        All folds' days pooled.
+        Evaluations on the pooled days of all folds.
     folds
-        Each fold by itself.
+        Results of each fold by itself.
     uncertainty
-        Of all days and by fold.
+        Evaluation of the uncertainty, on all days and by fold.
     scheme
-        How training parts follow each other.
+        The scheme of the training parts, rolling or expanding.
     purge
-        Sessions dropped between parts.
+        Number of sessions dropped between parts (purge).
     seeds
-        Networks a fold.
+        Number of networks per fold.
     """
 
     verdict: str
@@ -105,16 +105,21 @@ def summarise_walk(panel: Panel, walk: WalkForward, *, scheme: str, resamples: i
     panel
         The panel that was walked.
     walk
-        Its predictions.
+        The walk-forward, with adaptive intervals.
     scheme
-        How training parts follow each other, for the report.
+        The scheme of the training parts, for the report.
     resamples
         Number of resamples of the days.
+
+    Returns
+    -------
+    WalkForwardSummary
+        The results by horizon.
 
     Raises
     ------
     HistoryError
-        A fold in which no cell counts.
+        A fold has no cell that counts.
     """
     counted = walk.counted(panel)
     evaluations = {
@@ -162,9 +167,14 @@ def headline(evaluations: Mapping[int, Evaluation], where: str) -> str:
     Parameters
     ----------
     evaluations
-        By horizon.
+        Evaluations by horizon.
     where
-        What was tested, ``4 walk-forward folds``.
+        What was tested, such as ``4 walk-forward folds``.
+
+    Returns
+    -------
+    str
+        The sentence.
     """
     sides: dict[int | None, list[int]] = {}
     for horizon, evaluation in evaluations.items():
@@ -188,9 +198,9 @@ def headline(evaluations: Mapping[int, Evaluation], where: str) -> str:
 
 
 def side_of(evaluation: Evaluation, other: str) -> int | None:
-    """Whose squared error is smaller, the evaluated model's (1) or that of `other` (-1); see `side_of_test`.
+    """Which squared error is smaller: that of the evaluated model (1) or of `other` (-1); see `side_of_test`.
 
-    None also where `other` is not among the models of the evaluation.
+    None also if `other` is not among the models of the evaluation.
     """
     return next((test.side for test in evaluation.tests if test.other == other), None)
 
