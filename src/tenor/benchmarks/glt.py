@@ -134,6 +134,18 @@ def glt(
 def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
     """Read the prices of a folder, with `text` as sentiment features unless it is None.
 
+    Parameters
+    ----------
+    folder
+        Folder with ``price/``.
+    text
+        The sentiment of its tweets, or None for prices alone.
+
+    Returns
+    -------
+    GLT
+        The panel and the labels.
+
     Raises
     ------
     DataError

@@ -90,6 +90,20 @@ def label_samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ..
     Fri     100.2  +0.2 %    none: between the thresholds
     ======= ====== ========= ============================
 
+    Parameters
+    ----------
+    bars
+        Daily bars.
+    sessions, symbols
+        The axes of the panel.
+    dates
+        The dates of the parts.
+
+    Returns
+    -------
+    Samples
+        The labels, and the rows of each part.
+
     Raises
     ------
     HistoryError

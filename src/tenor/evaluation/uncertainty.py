@@ -185,6 +185,18 @@ def coverage(
 ) -> Coverage:
     """Coverage of the intervals of `predictions` on `rows` (of one fold, or of all).
 
+    Parameters
+    ----------
+    panel, rows, horizon, resamples, seed
+        As in `uncertainty`.
+    predictions
+        Predictions with the bounds of the intervals, over the whole panel.
+
+    Returns
+    -------
+    Coverage
+        The coverage, overall and by subset.
+
     Raises
     ------
     HistoryError

@@ -61,6 +61,20 @@ def check_news(table: Dataset, calendar: str, as_of: AsOf = "close") -> list[Lea
 
     If `as_of` is ``open``, news up to the open after a session belongs to that session.
 
+    Parameters
+    ----------
+    table
+        The table, with a column of publication times.
+    calendar
+        Exchange calendar of the symbols whose names contain no market.
+    as_of
+        ``close`` or ``open``: the moment up to which a row may have news.
+
+    Returns
+    -------
+    list of LeakFinding
+        The findings; empty if there are none.
+
     Raises
     ------
     DataError

@@ -81,6 +81,24 @@ def interval_picture(
 ) -> Picture | None:
     """The last intervals of `symbol` and the realised closes; None if it has no intervals. `why` goes into the caption.
 
+    Parameters
+    ----------
+    panel
+        The panel that was forecast.
+    cells
+        Forecasts and realised values at one horizon.
+    symbol
+        The symbol to show.
+    why
+        The reason why it is shown, for the caption.
+    small
+        Whether to draw a small figure, with half the number of sessions.
+
+    Returns
+    -------
+    Picture or None
+        The picture.
+
     Raises
     ------
     UnknownSymbolError
