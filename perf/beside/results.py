@@ -115,7 +115,7 @@ def goals_table(results: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {_job(contest, goal)} | {goal['beside']} | {MEASURES.get(goal['measure'], goal['measure'])} "
+        f"| {_job(contest, goal)} | {goal['beside']} | {_measure(goal)} "
         f"| **{_ratio(goal['ratio'])}** "
         f"| {_ratio(goal['low'])} … {_ratio(goal['high'])} | {_ratio(goal['goal'])} "
         f"| {'met' if goal['met'] else 'missed'} |"
@@ -149,6 +149,10 @@ def _job(contest: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
     return f"{contest['title']}: {goal['of']}" if goal["of"] else str(contest["title"])
 
 
+def _measure(goal: Mapping[str, Any]) -> str:
+    return MEASURES.get(goal["measure"], str(goal["measure"]))
+
+
 def _measured(number: float | None) -> str:
     return "never" if number is None else f"{number:.3g}"
 
@@ -175,7 +179,7 @@ def draw(results: Mapping[str, Any]) -> str:
 
     mpl.rcParams["svg.hashsalt"] = "tenor"
     rows = [
-        (f"{_job(contest, goal)}\nbeside {goal['beside']}", goal)
+        (f"{_job(contest, goal)}\nbeside {goal['beside']}, by {_measure(goal)}", goal)
         for contest in results.values()
         for goal in contest["goals"]
     ]

@@ -235,7 +235,7 @@ def _price(path: Path) -> pd.DataFrame:
     """One file, in rising order of dates; missing values are NaN."""
     try:
         # pyarrow rounds every decimal number correctly; pandas' own reader does so by an argument that 3.1 deprecates
-        frame = pyarrow.csv.read_csv(path).to_pandas()
+        frame: pd.DataFrame = pyarrow.csv.read_csv(path).to_pandas()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: can't be read as CSV ({error}).") from None
     for column in ("date", "label", "closing_price_for_label"):
