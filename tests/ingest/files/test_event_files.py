@@ -174,7 +174,7 @@ def test_a_table_of_own_features_is_imported_under_its_name(
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
-        (TABLE.replace("2014-05-02", "2014-04-02"), "eps", "S01 2014-03-31 is said to be known since 2014-04-02"),
+        (TABLE.replace("2014-05-02", "2014-04-02"), "eps", "S01 2014-03-31 is stated to be known since 2014-04-02"),
         ("symbol,sector\nS01,Tech\n", "eps", "has neither a session nor known_since: it does not change"),
         (TABLE, "my table", "own feature 'my table': a name is made of letters"),
         ("", "eps", "is empty"),

@@ -180,7 +180,7 @@ def read_events(
         before = table.merge(earliest, on=key, how="left", suffixes=("", "_before"))["known_since_before"]
         words = _worded(before, "is earlier than {} UTC, which the lake has")
         hit = (table["known_since"] < before).to_numpy()
-        refuse(hit, "known_since", words, "keep that date: nobody knows an event earlier afterwards")
+        refuse(hit, "known_since", words, "keep that date: an event can't become known earlier afterwards")
     # of rows that differ only in the withdrawal, keep the one that has it
     rows = table[usable].sort_values(WITHDRAWN, kind="stable").drop_duplicates([*key, "known_since"]).sort_index()
     return Events(rows) if len(rows) else None, join_refusals(refused)
