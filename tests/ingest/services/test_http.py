@@ -139,7 +139,7 @@ def test_the_breaker_opens_after_failures_in_a_row_and_lets_one_try_again(server
         time.now += 101
         with pytest.raises(SourceError, match="fails"):
             http_.get_json(server.url, source="x")
-        with pytest.raises(SourceError, match="rests"):
+        with pytest.raises(SourceError, match="is not asked"):
             http_.get_json(server.url, source="x")
         time.now += 101
         server.answer = reply(200, b"[1]")
