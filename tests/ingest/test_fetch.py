@@ -65,7 +65,7 @@ def test_the_second_day_asks_for_the_overlap_alone_and_writes_what_is_new(live_w
 
 def test_no_symbols_means_those_that_were_fetched_before(live_with: Make) -> None:
     live = live_with(World())
-    with pytest.raises(ConfigError, match="no symbols were named"):
+    with pytest.raises(ConfigError, match="no symbols were given"):
         live.fetch(day="2024-06-27")
     live.fetch("AAPL", "MSFT", day="2024-06-27")
     assert [(o.symbol, o.new) for o in live.fetch(day="2024-06-28").bars] == [("AAPL", 1), ("MSFT", 1)]

@@ -298,7 +298,7 @@ def test_a_table_in_python_may_have_any_shape(
 
 # what is wrong -> the table, and what its message names; the line mends it
 TABLES: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
-    "a list of rows": (lambda table: table.to_dict("records"), "own table 'macro' is a list, and no table"),
+    "a list of rows": (lambda table: table.to_dict("records"), "own table 'macro' is a list, not a table"),
     "a text": (lambda table: table.assign(rate=["n/a", *table["rate"][1:]]), "row 0: rate 'n/a' is not a number"),
     "infinite": (lambda table: table.assign(rate=[np.inf, *table["rate"][1:]]), "row 0: rate 'inf' is not a number"),
     "a column of texts": (lambda table: table.assign(note="x"), "320 rows have this fault"),

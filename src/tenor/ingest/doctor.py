@@ -1,4 +1,4 @@
-"""Whether each source works now: each gets one small, real request."""
+"""Test whether each source works now, with one small, real request for each."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PROBES = ("AAPL", "BTC-USD")
 _RECENT = pd.Timedelta(days=14)
 _KEYED = "put a source with a key first, as in sources.prices = ['tiingo', …]"
 _REMEDY = {
-    "httpx": "To this one request of a plain client that means most likely its TLS, not its pace: set "
+    "httpx": "After a single request, this most likely means that the source refuses the client's TLS handshake: set "
     f"sources.http.transport to 'curl' (pip install 'tenor[yahoo]'), or {_KEYED}.",
-    "curl": "It was asked with a browser's TLS: this address asks too often or is refused; wait some hours, or "
-    f"{_KEYED}.",
+    "curl": "The request had a browser's TLS handshake, so your address sent too many requests or is blocked: wait "
+    f"some hours, or {_KEYED}.",
 }
-"""What a 429 to the first request means, by transport, from a source that answers browsers only."""
+"""From the transport to the advice after a 429 to the first request, for sources that answer only browsers."""
 _A_YEAR = pd.Timedelta(days=366)
 
 
@@ -39,17 +39,17 @@ class SourceCheck:
     Attributes
     ----------
     source
-        Its name.
+        The name of the source.
     kind
         ``prices``, ``news`` or ``events``.
     symbol
         The symbol requested.
     works
-        Whether it gave at least one usable row.
+        Whether it returned at least one usable row.
     message
-        How many rows and up to when, or what went wrong.
+        The number of rows and the time of the latest, or what went wrong.
     seconds
-        How long it took.
+        How long the request took.
     """
 
     source: str
@@ -73,9 +73,18 @@ def doctor(
 ) -> list[SourceCheck]:
     """Ask every configured source for the last two weeks of a symbol that it has (events: the last year).
 
-    Nothing is stored.
+    Nothing is stored. A source whose key is not in the environment is reported as not working, without a request.
 
-    A source whose key is not in the environment is reported as not working, without a request.
+    Parameters
+    ----------
+    config
+        Which sources to ask, and how.
+    now
+        UTC; the current time by default.
+    http
+        Sends the requests; by default a new client on the network.
+    keys
+        Keys of the services; by default those in the environment.
 
     Raises
     ------
@@ -142,7 +151,7 @@ def _items(source: Any, symbol: str, now: pd.Timestamp) -> Callable[[], str]:
     def question() -> str:
         frame = source.items(symbol, since=now - _RECENT, now=now).frame
         if frame.empty:
-            raise SourceError(f"{source.name} has no item of the last two weeks.", kind="unknown")
+            raise SourceError(f"{source.name} has no news item of the last two weeks.", kind="unknown")
         return f"{len(frame)} items to {frame['published_at'].max():%Y-%m-%d %H:%M} UTC"
 
     return question

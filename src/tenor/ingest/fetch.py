@@ -1,4 +1,4 @@
-"""Sources -> lake: symbol by symbol, stored a batch at a time, so that a fetch that fails keeps its earlier batches."""
+"""Fetch bars, news and events into the lake, batch by batch, so that a fetch that fails keeps its earlier batches."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tenor.store import Lake
 from tenor.symbols import clean_symbol
 
 FetchProgress = Callable[[int, int], None]
-"""Called with the number of symbols done, and the number of all."""
+"""Called with the number of symbols done, and the number of all symbols."""
 
-# symbols a batch
+# symbols in a batch
 _LEAST, _MOST = 16, 400
 _MANY_PARTS = 64
 """A table with this many small parts is compacted, because each fetch adds at least one and each read opens all."""
@@ -51,7 +51,7 @@ class SymbolOutcome:
     notes
         Findings that a person should look at.
     errors
-        From each source that failed to the reason.
+        From the name of each source that failed to the reason.
     """
 
     symbol: str
@@ -136,17 +136,17 @@ def fetch(
     store
         The lake: a folder, or ``s3://bucket/prefix``.
     symbols
-        Symbols in Yahoo's notation; without any, all that a live source has brought before.
+        Symbols in Yahoo's notation; if empty, all symbols that were fetched from a service before.
     config
         Which sources to ask, and how.
     interval
         The length of a bar.
     news
-        Fetch news as well.
+        Whether to fetch news as well.
     events
-        Also fetch dates of events, if `config` names sources of them.
+        Whether to fetch dates of events as well, if `config` names sources of them.
     now
-        UTC; the present by default. Sessions that were not over by then are left out.
+        UTC; the current time by default. Sessions that were not over by then are left out.
     http
         Sends the requests; by default a new client on the network.
     keys
@@ -203,7 +203,7 @@ def _symbols(lake: Lake, symbols: Sequence[str]) -> list[str]:
         spans = lake.spans("bars")
         fetched_before = sorted(set(spans.loc[spans["source"].isin(PRICE_SOURCES), "symbol"]))
         if not fetched_before:
-            raise ConfigError("no symbols were named, and no live source has brought any to the lake: name some.")
+            raise ConfigError("no symbols were given, and none was fetched into this lake before: name some.")
         return fetched_before
     clean = []
     for text in symbols:
@@ -228,7 +228,7 @@ def _bars(lake: Lake, plan: FetchPlan, symbols: list[str], progress: FetchProgre
                     results.append(result)
                     if progress:
                         progress(start + len(results), len(symbols))
-            finally:  # an interrupted fetch keeps the answers that came
+            finally:  # an interrupted fetch stores the answers that it has received
                 if results:
                     outcomes += _append(lake, results, plan.interval, plan.now)
     return outcomes
@@ -236,7 +236,7 @@ def _bars(lake: Lake, plan: FetchPlan, symbols: list[str], progress: FetchProgre
 
 @contextlib.contextmanager
 def _workers(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that start no further request once an error was raised."""
+    """A pool of threads that starts no further requests after an error was raised."""
     pool = ThreadPoolExecutor(count, thread_name_prefix="tenor-fetch")
     try:
         yield pool
@@ -255,7 +255,7 @@ def _spans(lake: Lake, interval: BarInterval, symbols: list[str]) -> dict[str, l
 def _stored_rows(
     lake: Lake, plan: FetchPlan, batch: list[str], spans: dict[str, list[Span]]
 ) -> dict[str, pd.DataFrame]:
-    """The lake's rows from where the sources will be asked, by symbol, in one read for the batch."""
+    """The lake's rows of each symbol from the first day that a source will be asked for, in one read for the batch."""
     known = [symbol for symbol in batch if symbol in spans] if plan.interval == "1d" else []
     columns = [*BAR_COLUMNS, "source"]
     nothing = pd.DataFrame({c: pd.Series(dtype="float64") for c in columns}).astype(
@@ -270,7 +270,7 @@ def _stored_rows(
 
 
 def _append(lake: Lake, results: list[SymbolFetch], interval: BarInterval, now: pd.Timestamp) -> list[SymbolOutcome]:
-    """Append a batch, one part a source. The bars come last, so that a reader who sees them sees their actions too."""
+    """Append a batch, one part for each source. The bars come last: a reader who sees them sees their actions too."""
     rows = [result.rows for result in results if len(result.rows)]
     actions = [result.actions for result in results if len(result.actions)]
     names = [(result.symbol, result.name, result.source) for result in results if result.name]

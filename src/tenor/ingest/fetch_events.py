@@ -43,7 +43,7 @@ class EventsResult:
     Attributes
     ----------
     source
-        Its name.
+        The name of the source.
     new
         Number of dates that the lake did not have from it, or that it announced again.
     known
@@ -101,10 +101,12 @@ def fetch_events(
         Symbols in Yahoo's notation.
     config
         Which sources to ask, and how.
-    http, keys
-        Send the requests.
+    http
+        Sends the requests.
+    keys
+        Keys of the services.
     now
-        UTC; by default the clock's time after each answer. A date counts as known from then on.
+        UTC; by default the current time after each answer. A date counts as known from then on.
 
     Raises
     ------
@@ -137,7 +139,7 @@ def _from(
         batch = requested[start : start + _BATCH]
         with ThreadPoolExecutor(config.parallel, thread_name_prefix="tenor-events") as pool:
             answers = list(pool.map(ask, batch))
-        at = moment()  # after the answers, since nothing is known before it was announced
+        at = moment()  # after the answers: a date must not count as known before its answer arrived
         sound = {s: a for s, a in zip(batch, answers, strict=True) if isinstance(a, EventAnswer)}
         failures += len(batch) - len(sound)
         errors += [str(answer) for answer in answers if isinstance(answer, SourceError)]
@@ -163,7 +165,7 @@ def _from(
 def _store(
     lake: Lake, source: str, answers: Sequence[EventAnswer], about: Sequence[str], at: pd.Timestamp
 ) -> tuple[int, int, int]:
-    """Store what `answers` say of the symbols `about`; returns how many dates are new, known and withdrawn."""
+    """Store the `answers` for the symbols `about`; returns how many dates are new, known and withdrawn."""
     listed = pd.concat([answer.frame for answer in answers], ignore_index=True)
     listed = listed[listed["symbol"].isin(list(about)).to_numpy()]
     listed = listed.assign(known_since=listed["known_since"].fillna(at))
@@ -172,7 +174,7 @@ def _store(
     before = lake.events(symbols=about, source=source)
     if before is None:
         return (lake.append_events(Events(listed), source=source).new if len(listed) else 0), 0, 0
-    stored = before.frame.drop_duplicates(_KEY, keep="last")  # how it stands now
+    stored = before.frame.drop_duplicates(_KEY, keep="last")  # the latest row of each date
     both = listed.merge(stored[[*_KEY, WITHDRAWN]], on=_KEY, how="left", indicator="stored")
     there = (both["stored"] == "both").to_numpy()
     again = there & both[WITHDRAWN].notna().to_numpy()
@@ -191,10 +193,10 @@ def _store(
 def _no_longer_listed(
     standing: pd.DataFrame, listed: pd.DataFrame, covered: pd.Timestamp | None, at: pd.Timestamp
 ) -> Bool:
-    """Which of the `standing` dates a calendar took back that covers the days up to `covered` and lists `listed`.
+    """Which `standing` dates are withdrawn by a calendar that covers the days up to `covered` and now lists `listed`.
 
-    A calendar that lists no date of a symbol may just lack it today: nothing is taken back then. A date whose session
-    is under way or the next one drops out of calendars once the results are there, so it is taken back only where
+    If the calendar lists no date of a symbol, it may lack the symbol today, and nothing is withdrawn. A date of the
+    current or the next session disappears from calendars when the results are published, so it is withdrawn only if
     another date within 45 days shows that it was moved.
     """
     gone = np.zeros(len(standing), dtype=bool)
@@ -213,7 +215,7 @@ def _no_longer_listed(
 
 
 def _starts(lake: Lake, source: str, requested: Sequence[str], config: SourcesConfig) -> dict[str, pd.Timestamp]:
-    """From when `source` is asked about each of `requested`: from its last answer, or from the first day of all."""
+    """From when `source` is asked about each symbol: from its last answer, or from the first day in the settings."""
     starts = dict.fromkeys(requested, pd.Timestamp(config.since, tz="UTC"))
     for row in lake.rows("fetches", list(requested)).to_dict("records"):
         if row["kind"] == KIND and row["source"] == source and not row["note"]:
@@ -224,7 +226,7 @@ def _starts(lake: Lake, source: str, requested: Sequence[str], config: SourcesCo
 def _log_fetch(
     lake: Lake, source: str, batch: Sequence[str], answers: Sequence[EventAnswer | SourceError], at: pd.Timestamp
 ) -> None:
-    """Write down who was asked, and what failed: the next fetch begins where the last answer ended."""
+    """Record the requests and their failures: the next fetch begins where the last answer ended."""
     note = pd.Series([str(a) if isinstance(a, SourceError) else "" for a in answers], dtype="str")
     asked_at = pd.Series([at] * len(batch), dtype="datetime64[us, UTC]")
     rows = {"symbol": list(batch), "kind": KIND, "asked_at": asked_at, "source": source, "new": 0, "revised": 0}

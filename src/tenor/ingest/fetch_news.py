@@ -32,7 +32,7 @@ class NewsResult:
     Attributes
     ----------
     source
-        Its name.
+        The name of the source.
     new
         Number of items that the lake did not have.
     known
@@ -89,14 +89,14 @@ def fetch_news(
 class _Starts:
     """From when each source is asked about each symbol.
 
-    A source that failed on the first days is asked from where it would have been asked on the first.
+    If a source has failed from the first day on, it is asked from where it would have been asked on that day.
 
     Attributes
     ----------
     last
         The latest publication in the lake, by (symbol, source).
     first_asked
-        When the source was first asked about the symbol, likewise.
+        When the source was first asked about the symbol, by (symbol, source).
     now
         The moment of this fetch.
     """
@@ -107,7 +107,7 @@ class _Starts:
 
     def since(self, symbol: str, source: str) -> pd.Timestamp:
         last = self.last.get((symbol, source))
-        if last is not None:  # items that were held back, or published out of order, are looked for again
+        if last is not None:  # asks again for some earlier time: items may be published late or out of order
             return last - _AGAIN
         return self.first_asked.get((symbol, source), self.now) - _FIRST
 
@@ -184,7 +184,7 @@ def _log_fetch(
     starts: _Starts,
     now: pd.Timestamp,
 ) -> None:
-    """Write down the failures and the requests for symbols without any news; the news themselves show the rest."""
+    """Record the failures, and the requests for symbols without any news; stored news show the other requests."""
     pairs = zip(requested, answers, strict=True)
     entries = [(s, a) for s, a in pairs if isinstance(a, SourceError) or (s, source.name) not in starts.last]
     if not entries:
@@ -196,7 +196,7 @@ def _log_fetch(
 
 
 def _assigned(frame: pd.DataFrame, matcher: SymbolMatcher) -> tuple[pd.DataFrame, int]:
-    """The items once for each symbol that they are about, and how many are about none."""
+    """The items, repeated for each symbol that they are about, and the number of items that are about none."""
     about = [matcher.symbols(text) for text in frame["text"]]
     items = frame.assign(symbol=pd.Series(about, index=frame.index, dtype="object"))
     items = items.explode("symbol").dropna(subset=["symbol"])

@@ -27,7 +27,7 @@ from tenor.ingest.services.price_source import ACTION_COLUMNS, PriceAnswer, Pric
 from tenor.schema import BAR_COLUMNS, BarInterval
 
 StoredRows = Callable[[str], pd.DataFrame]
-"""Gives the current version of each of a symbol's rows in the lake, with its source."""
+"""Returns the current version of each of a symbol's rows in the lake, with its source."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class SymbolFetch:
     notes
         Findings that a person should look at.
     errors
-        For each source that failed, why.
+        From the name of each source that failed to the reason.
     """
 
     symbol: str
@@ -66,22 +66,22 @@ class SymbolFetch:
 
 @dataclass(frozen=True)
 class FetchPlan:
-    """The sources to ask, and for what.
+    """The sources to ask, and what to ask for.
 
     Attributes
     ----------
     sources
-        By name, in the order in which they are asked.
+        The sources by name, in the order in which they are asked.
     config
         The settings.
     now
         UTC; sessions that were not over by then are left out.
     since
-        The first day for a symbol of which the lake has nothing.
+        The first day to ask for if the lake has no bars of a symbol.
     interval
         The length of a bar.
     rows
-        The lake's rows of a symbol, for the few symbols of which all are needed.
+        Returns all of the lake's rows of a symbol; called only for the few symbols for which all are needed.
     """
 
     sources: Mapping[str, PriceSource]
@@ -108,7 +108,7 @@ class FetchPlan:
         return SymbolFetch(symbol, errors=errors)
 
     def starts(self, symbol: str, spans: list[Span]) -> pd.Timestamp:
-        """The earliest session from which any source would be asked: from there on the lake's rows are needed."""
+        """The earliest session that any source would be asked for; the lake's rows from there on are needed."""
         serving = [s for s in self.sources.values() if s.serves(symbol, self.interval)]
         starts = [self._since(symbol, self._boundary(s.name, i, spans)) for i, s in enumerate(serving)]
         return min(starts, default=self.since)
@@ -200,7 +200,7 @@ class FetchPlan:
         return []
 
     def _jumps(self, stored: pd.DataFrame, rows: pd.DataFrame, source: str) -> list[str]:
-        """Moves among the new sessions that look like a split the source does not report, or without the turnover."""
+        """Notes on moves in new sessions that look like an unreported split, or are large but with little turnover."""
         old = stored[~stored["session"].isin(rows["session"])]
         new = rows[~rows["session"].isin(stored["session"])]
         if new.empty:

@@ -133,7 +133,7 @@ def import_files(
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
-        if has_embedded("open"):  # the same posts at another moment, which are not counted twice
+        if has_embedded("open"):  # the same posts with the cut-off before the open; they are not counted twice
             lake.append_sentiment(embedded_sentiment("open"), source=EMBEDDED_SOURCE)
         lake.append_rows("names", embedded_names().assign(source=EMBEDDED_SOURCE))
     given = [path for path in paths if path != EMBEDDED]
@@ -142,7 +142,7 @@ def import_files(
     if meant is not None:
         raise DataError(f"{meant}: there is no such file or folder.{did_you_mean(meant, (EMBEDDED,))}")
     if given and len(paths) in (1, len(missing)):
-        find_files(Path(given[0]), also=JSON_SUFFIXES)  # raises where there is nothing to import
+        find_files(Path(given[0]), also=JSON_SUFFIXES)  # raises if there is nothing to import
     for batch in read_files(given, calendar=calendar, reading=reading, events=lambda: lake.events(source="file")):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
@@ -232,21 +232,21 @@ def import_table(store: str, paths: Sequence[str], *, name: str, calendar: str |
 
 
 def _refuse_earlier(frame: pd.DataFrame, known: pd.DataFrame, path: str) -> None:
-    """Refuse rows that say of a session that the lake has that it was known earlier than the lake says."""
+    """Refuse rows with an earlier `known_since` than the lake has for the same session."""
     first = known.groupby(["symbol", "session"])["known_since"].min().rename("before").reset_index()
     rows = frame.merge(first, on=["symbol", "session"])
     early = rows[(rows["known_since"] < rows["before"]).to_numpy()]
     if len(early):
         row = early.iloc[0]
         raise DataError(
-            f"{path}: {row['symbol'] or 'all symbols'} {row['session']:%Y-%m-%d} is said to be known since "
-            f"{row['known_since']:%Y-%m-%d %H:%M} UTC, and the lake has it since {row['before']:%Y-%m-%d %H:%M} UTC: "
-            "nobody knows a value earlier afterwards; keep the first moment, or take another name."
+            f"{path}: {row['symbol'] or 'all symbols'} {row['session']:%Y-%m-%d} is stated to be known since "
+            f"{row['known_since']:%Y-%m-%d %H:%M} UTC, but the lake has it since {row['before']:%Y-%m-%d %H:%M} UTC: "
+            "a value can't become known earlier afterwards; keep the first moment, or use another name."
         )
 
 
 def _closes(lake: Lake, symbols: Sequence[str]) -> pd.DataFrame:
-    """What the lake has of `symbols`: ``symbol, session, close``."""
+    """The lake's closes of `symbols`, with the columns ``symbol, session, close``."""
     known = sorted(set(symbols) & set(lake.symbols()))
     if not known:
         return pd.DataFrame({"symbol": [], "session": [], "close": []})
@@ -254,13 +254,13 @@ def _closes(lake: Lake, symbols: Sequence[str]) -> pd.DataFrame:
 
 
 def _extra_days(lake: Lake, code: str, given: str | None) -> pd.DatetimeIndex:
-    """The extra sessions of the calendar `code` in the lake; `given` is the calendar of symbols that tell none."""
+    """The extra sessions of the calendar `code` in the lake; `given` is that of symbols whose names show no market."""
     symbols = lake.symbols()
     own = [symbol for symbol in symbols if calendar_of(symbol, given or "XNYS") == code]
     return extra_days(pd.DatetimeIndex(lake.bars(own).frame["session"]) if own else pd.DatetimeIndex([]), code)
 
 
 def check_lake(store: str, *, calendar: str | None = None) -> list[SymbolReport]:
-    """A report on the lake's bars for each symbol."""
+    """Check the lake's bars; returns one report for each symbol."""
     lake = Lake(store)
     return check_bars(lake.bars(), calendar=calendar, refusals=lake.refusals())

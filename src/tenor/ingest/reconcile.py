@@ -55,7 +55,7 @@ class Boundary:
         return cls(max(base) if base else None, max(s.last for s in own) if own else None)
 
     def since(self, exchange: Exchange, *, first: pd.Timestamp, overlap: int) -> pd.Timestamp:
-        """The session to ask from: `overlap` sessions before the stored rows end, or `first` where there are none."""
+        """The session to ask from: `overlap` sessions before the stored rows end, or `first` if there are none."""
         last = self.base_last if self.base_last is not None else self.own_last
         return first if last is None else exchange.following(last, -overlap)
 

@@ -153,7 +153,7 @@ def news_without_bars(store: str) -> tuple[str, ...]:
 
 
 def _latest(spans: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """For each symbol the span that ends last."""
+    """From each symbol to the span that ends last."""
     rows = spans.sort_values("last", kind="stable").to_dict("records")
     return {str(row["symbol"]): {str(k): v for k, v in row.items()} for row in rows}
 

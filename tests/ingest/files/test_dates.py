@@ -165,7 +165,10 @@ def test_an_ambiguous_file_never_overwrites_the_lake(tmp_path: Path) -> None:
     [
         (["13/01/2014", "01/14/2014"], "Date '01/14/2014' can't be day first, and '13/01/2014' can be nothing else"),
         (["2014-13-01", "2014-14-01", "2014-06-02"], "Date '2014-13-01' has the day before the month"),
-        (["41641", "41642"], "Date '41641' looks like a spreadsheet's number of a day: format the column as a date"),
+        (
+            ["41641", "41642"],
+            "Date '41641' looks like a spreadsheet's serial number of a day: format the column as a date",
+        ),
         (["02/01/03"], "may be day first (2003-01-02) or month first (2003-02-01) or year first (2002-01-03)"),
         (["2014-01-02", "Q1/3 2014", "Q1/6 2014"], "is not a date that tenor can read, as 2 rows have it"),
         (["2014-01-02", "2014-01-03 10:00", "2014-01-03 11:00"], "has a time of day, and tenor takes daily bars, as 2"),

@@ -174,7 +174,7 @@ def test_a_table_of_own_features_is_imported_under_its_name(
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
-        (TABLE.replace("2014-05-02", "2014-04-02"), "eps", "S01 2014-03-31 is said to be known since 2014-04-02"),
+        (TABLE.replace("2014-05-02", "2014-04-02"), "eps", "S01 2014-03-31 is stated to be known since 2014-04-02"),
         ("symbol,sector\nS01,Tech\n", "eps", "has neither a session nor known_since: it does not change"),
         (TABLE, "my table", "own feature 'my table': a name is made of letters"),
         ("", "eps", "is empty"),
@@ -250,7 +250,10 @@ def test_a_date_that_was_moved_says_until_when_it_stood(tmp_path: Path, capsys: 
         ("AAPL,2014-04-30,earnings,2014-04-02,soon", "withdrawn_since 'soon' is not a date"),
         ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-10 09:00", "withdrawn_since '2014-04-10 09:00' is not a date"),
         ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-01", "withdrawn_since '2014-04-01' is not after known_since"),
-        ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-02", "is not after known_since: correct it; a date never known"),
+        (
+            "AAPL,2014-04-30,earnings,2014-04-02,2014-04-02",
+            "is not after known_since: correct it; a date that was never known",
+        ),
         (
             "AAPL,2014-04-23,earnings,2014-04-01,2014-04-05",  # the lake's row says April 2, within this time
             "known_since '2014-04-01' contradicts a row that says 2014-04-02",

@@ -155,7 +155,7 @@ def test_a_column_of_models_splits_the_file(tmp_path: Path) -> None:
             "symbol,date,horizon,return\nA,2016-01-04,1,1\n",
             ["'date' may be the session", "--columns session=date or --columns target_session=date"],
         ),
-        ("symbol,session,return\nA,2016-01-04,1\n", ["no column 'horizon'", "1 for the next one"]),
+        ("symbol,session,return\nA,2016-01-04,1\n", ["no column 'horizon'", "1: the next session"]),
         (
             "symbol,session,horizon,retrun\nA,2016-01-04,1,1\n",
             ["forecasts nothing", "price, return, volatility, p_up", "Is it 'retrun'?"],
@@ -171,7 +171,7 @@ def test_a_column_of_models_splits_the_file(tmp_path: Path) -> None:
         ),
         (
             f"{HEADER}\nA,2016-01-04,1,0.1\nA,2016-01-04,1,0.2\nA,2016-01-04,1,0.2\n",
-            ["row 3 repeats row 2", "A, 2016-01-04, 1 ahead", "2 rows are doubled", "one model a file"],
+            ["row 3 repeats row 2", "A, 2016-01-04, 1 ahead", "2 rows are duplicates", "one model per file"],
         ),
         (f"{HEADER}\nA,2016-01-04,1.5,0.1\n", ["row 2, column 'horizon': '1.5' is not a whole number of sessions"]),
         (f"{HEADER}\nB,2016-01-04,1,0.1\nA,2016-01-04,0,0.1\n", ["row 3, column 'horizon': '0' is not at least 1"]),
@@ -352,6 +352,6 @@ def test_a_frame_comes_with_the_line_that_mends_it(name: str) -> None:
 
 def test_no_frame_at_all_is_named() -> None:
     with pytest.raises(
-        FrameError, match=r"mine is None, and no table: give a file, or a frame with a row a forecast\."
+        FrameError, match=r"mine is None, not a table: give a file, or a frame with one row per forecast\."
     ):
         read_forecasts(None, name="mine")

@@ -281,7 +281,7 @@ def test_what_was_assumed_of_a_layout_is_said(load: Load) -> None:
     assert "AAA is AAA.NS" in notes("india, udiff")
     assert "2 symbols side by side" in notes("yfinance, fields over tickers")
     assert "read as Windows-1252" in notes("german, windows")
-    assert "2 lines above the header are passed over" in notes("titles above the header, a page's foot")
+    assert "2 lines above the header are skipped" in notes("titles above the header, a page's foot")
 
 
 def test_the_rows_of_a_wide_table_without_prices_are_no_bars_of_that_symbol(load: Load) -> None:

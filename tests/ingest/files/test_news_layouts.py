@@ -214,7 +214,7 @@ def test_numbers_that_are_no_times_are_one_refusal(tmp_path: Path) -> None:
     batch = read(path)
     (refusal,) = batch.refused
     assert refusal.describe() == (
-        f"{path}: time '472000' and all others would be hours since 1970, and an item needs its minute: "
+        f"{path}: time '472000' and all others would be hours since 1970, but an item needs a time to the minute: "
         "write times with a zone, like 2024-05-01T13:30:00Z."
     )
     assert batch.files[0].refused == 1
@@ -255,7 +255,7 @@ def test_what_is_left_out_of_a_list_is_counted(tmp_path: Path) -> None:
     path.write_text(f'time,text,tickers\n{ISO},a mill,"ABCD,B%%B"\n')
     batch = read(path)
     assert items(batch) == [("ABCD", "a mill")]
-    assert batch.files[0].notes == ("1 items of lists of symbols are no symbol and were left out",)
+    assert batch.files[0].notes == ("1 items of lists of symbols are not symbols and were left out",)
 
 
 def test_the_user_names_the_columns(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ DATE = "is a date without a time"
         ("Tue Nov 14 22:13:20 2023", "has no zone"),
         ("Tue, 14 Nov 2023 22:13:20", "has no zone"),
         ("14.11.2023 22:13", "has no zone"),
-        ("2023-11-14 22:13 CEST", "has the zone 'CEST', which is no offset"),
+        ("2023-11-14 22:13 CEST", "has the zone 'CEST', which is neither an offset"),
         ("2023-11-14 22:13 ET", "has the zone 'ET'"),
         ("2023-11-14 22:13 IST", "has the zone 'IST'"),
         ("2023-11-14 22:13 Mars/Phobos", "has the zone 'Mars/Phobos'"),
@@ -106,11 +106,11 @@ DATE = "is a date without a time"
         ("2023-11-14T22:13:20-23:00", "which no place has"),
         ("2023-11-14 22:13 -0500 EDT", "has an offset that EDT does not have"),
         ("2023-11-14T22:13-04:00[America/New_York]", "has an offset that America/New_York did not have then"),
-        ("2023-11-05 01:30 America/New_York", "was twice in America/New_York"),
-        ("2023-03-12 02:30 America/New_York", "never was in America/New_York"),
-        ("11/14/2023 22:13 UTC", "whether the day or the month stands first"),
+        ("2023-11-05 01:30 America/New_York", "occurred twice in America/New_York"),
+        ("2023-03-12 02:30 America/New_York", "did not exist in America/New_York"),
+        ("11/14/2023 22:13 UTC", "whether the day or the month is first"),
         ("14-Nov-23 22:13 UTC", "which of its numbers is the year"),
-        ("Wed, 14 Nov 2023 22:13:20 GMT", "names a weekday that 2023-11-14 was not"),
+        ("Wed, 14 Nov 2023 22:13:20 GMT", "names a weekday that is not the weekday of 2023-11-14"),
         ("2023-02-30T10:00:00Z", "is not a time of the calendar"),
         ("2023-11-14T25:00:00Z", "is not a time of the calendar"),
         ("2023-11-14 13:00 PM UTC", "is not a time of the calendar"),
@@ -149,11 +149,11 @@ def test_parts_of_a_second_stay() -> None:
         (["20200605103054"], "has no zone"),
         (["2020060510"], "has no zone"),
         ([2020], "is a year"),
-        (["45292.5"], "is a day as spreadsheets count them"),
-        ([45292], "is a day as spreadsheets count them"),
-        ([7, 8], "no plausible one"),
-        ([0, -1], "no plausible one"),
-        ([4e12], "no plausible one"),
+        (["45292.5"], "looks like a spreadsheet's serial number of a day"),
+        ([45292], "looks like a spreadsheet's serial number of a day"),
+        ([7, 8], "not a plausible one"),
+        ([0, -1], "not a plausible one"),
+        ([4e12], "not a plausible one"),
         (["1606051030", "1606051145"], "may be a time as YYMMDDHHMM"),
     ],
 )
@@ -168,12 +168,12 @@ def test_other_numbers_are_no_times(cells: list[Any], why: str) -> None:
     [
         ([SECONDS // 3600 + i for i in range(4)], "hours since 1970"),
         ([19_675, 19_676, 19_690], "days since 1970"),
-        ([str(19_675 * 86_400 + i * 86_400) for i in range(3)], "midnights: days"),
-        ([(19_675 + i) * 86_400_000 for i in range(3)], "midnights: days"),
+        ([str(19_675 * 86_400 + i * 86_400) for i in range(3)], "midnights: they are days without a time"),
+        ([(19_675 + i) * 86_400_000 for i in range(3)], "midnights: they are days without a time"),
         (["20200605", "20200608", "20200609", ""], "is a date without a time: it does not say when on that day; so is"),
-        ([45292, 45293.5, 45299], "is a day as spreadsheets count them"),
+        ([45292, 45293.5, 45299], "looks like a spreadsheet's serial number of a day"),
         ([2019, 2020, 2021], "is a year"),
-        ([7, 8, 9], "no plausible one"),
+        ([7, 8, 9], "not a plausible one"),
     ],
 )
 def test_a_file_of_numbers_that_are_all_no_times_is_refused_once(cells: list[Any], why: str) -> None:
@@ -222,7 +222,7 @@ def test_times_are_read_in_the_order_of_their_file(text: str, order: Any, utc: s
         ("03/04/2020 25:05 UTC", "dmy", "is not a time of the calendar"),
         ("03/04/2020 14:05", "dmy", "has no zone"),
         ("03/04/2020", "dmy", "is a date without a time"),
-        ("03.04.20 14:05 UTC", None, "whether the day or the month stands first"),
+        ("03.04.20 14:05 UTC", None, "whether the day or the month is first"),
     ],
 )
 def test_an_order_does_not_make_a_time_of_what_is_none(text: str, order: Any, why: str) -> None:
@@ -286,7 +286,7 @@ def test_an_order_that_stays_open_is_asked_for(cells: tuple[str, ...], given: An
 def test_numbers_are_judged_for_the_file() -> None:
     mixed = times(SECONDS, 20200605, 20200608)
     assert mixed.moments.isna().all()
-    assert "others in its column, as 20200605" in mixed.why[0]
+    assert "others in its column, such as 20200605" in mixed.why[0]
     one_typo = times(*range(SECONDS, SECONDS + 20), 12)
     assert one_typo.moments.isna().tolist() == [False] * 20 + [True]
     reader = TimeReader("time", NOW)
@@ -322,7 +322,7 @@ def test_zero_times_and_typed_values() -> None:
         "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", local, pd.Timestamp("2023-11-14"), dt.date(2023, 11, 14)
     )
     assert column.moments.notna().tolist() == [False, False, True, False, False]
-    assert column.why[0] == column.why[1] == "is what programs write that have no time"
+    assert column.why[0] == column.why[1] == "is what programs write if they have no time"
     assert (column.why[3], column.why[4].partition(":")[0]) == ("has no zone", DATE)
 
 

@@ -77,7 +77,7 @@ def test_a_mark_that_may_be_either_refuses_the_file_until_it_is_said(read: Calla
     (refusal,) = imported.refused
     assert imported.bars is None
     assert (refusal.row, refusal.column, refusal.value, refusal.kind) == (2, "Open", "1.003", "file")
-    assert "may have a decimal mark or one between thousands: say which with --decimal point or" in refusal.describe()
+    assert "may have a decimal mark or a thousands separator: say which with --decimal point or" in refusal.describe()
     assert values(read([GROUPED], decimal="point"))[0][0] == 1.003
     assert values(read([GROUPED], decimal="comma"))[0][0] == 1003
 
@@ -203,7 +203,7 @@ def test_lines_of_dividends_in_a_copied_page_are_no_reason_to_refuse_it(read: Ca
     assert [refusal.row for refusal in imported.refused] == [7, 8]
 
 
-def test_marks_between_thousands_without_quotes_refuse_the_file(tmp_path: Path) -> None:
+def test_thousands_separators_without_quotes_refuse_the_file(tmp_path: Path) -> None:
     lines = ["2014-01-02,998.5,999.5,997.5,998.5,5", "2014-01-03,1,010.5,1,011.5,999.5,1,010.5,5"]
     lines += ["2014-01-06,1,020.5,1,021.5,1,009.5,1,020.5,5"]
     (tmp_path / "AAA.csv").write_text("Date,Open,High,Low,Close,Volume\n" + "\n".join(lines))
@@ -211,7 +211,9 @@ def test_marks_between_thousands_without_quotes_refuse_the_file(tmp_path: Path) 
     (refusal,) = imported.refused
     assert imported.bars is None
     assert (refusal.row, refusal.value) == (3, lines[1][:40])
-    assert "has more than the 6 columns of the header, as 2 lines have: put numbers with marks" in refusal.describe()
+    assert (
+        "has more than the 6 columns of the header, as 2 lines have: put numbers with thousands" in refusal.describe()
+    )
 
 
 NUMBER = st.floats(0.01, 9_999_999.0, allow_nan=False).map(lambda x: round(x, 2))

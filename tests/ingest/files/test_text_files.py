@@ -59,7 +59,7 @@ def test_every_encoding_gives_the_same_text(tmp_path: Path, codec: str, mark: by
     [
         ("naïve\nna".encode() + b"\xefve\n", "is UTF-8 in some places, but not in line 2: save it as UTF-8"),
         (b"a\nb\n\x81\n", r"is neither UTF-8 nor Windows-1252 \(line 3\)"),
-        (b"\xff\xfea\x00\n\x00\x00\xdc", "begins as UTF-16 and is none in line"),
+        (b"\xff\xfea\x00\n\x00\x00\xdc", "begins as UTF-16, but line"),
         (b"a,b\x00\x01\x02,c\n", "is not text"),
     ],
 )

@@ -55,7 +55,7 @@ BAD: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
         lambda: EVENTS.assign(known_since=["2024-04-11 10:00", "2024-04-20", "2023-08-01"]),
         "known_since",
     ),
-    "no table": (lambda: [1, 2], "and no table"),  # type: ignore[return-value]
+    "no table": (lambda: [1, 2], "not a table"),  # type: ignore[return-value]
 }
 
 

@@ -97,7 +97,7 @@ WHOLE: dict[str, tuple[Any, str, int, pd.DataFrame]] = {
     ),
     "a spreadsheet's days": (
         RAW.assign(session=(RAW["session"] - pd.Timestamp("1899-12-30")).dt.days),
-        "row 0: 'session' is '41156', which looks like a spreadsheet's number of a day",
+        "row 0: 'session' is '41156', which looks like a spreadsheet's serial number of a day",
         410,
         RAW,
     ),
@@ -107,12 +107,12 @@ WHOLE: dict[str, tuple[Any, str, int, pd.DataFrame]] = {
         410,
         RAW,
     ),
-    "sessions as columns": (WIDE.T, "the sessions are columns, and rows are read", 410, RAW),
+    "sessions as columns": (WIDE.T, "the sessions are columns, but must be rows", 410, RAW),
     "a text beside closes": (WIDE.assign(note="x"), "no column for open, high, low, close", 410, RAW),
     "a flag as close": (RAW.assign(close=True), "row 0: the frame has 'close' of type bool", 410, ADJUSTED),
     "lists": (
         RAW.assign(close=RAW["close"].map(lambda price: [price])),
-        "row 0: the frame has 'close' of type list<item: double>, and one value a cell is read",
+        "row 0: the frame has 'close' of type list<item: double>; a cell must hold one value",
         410,
         RAW,
     ),
@@ -124,7 +124,7 @@ WHOLE: dict[str, tuple[Any, str, int, pd.DataFrame]] = {
     ),
     "an object among numbers": (
         RAW.assign(close=[object() if row == 3 else price for row, price in enumerate(RAW["close"])]),
-        "row 3: 'close' is an object, and no single number, text or date",
+        "row 3: 'close' is an object, not a single number, text or date",
         409,
         RAW,
     ),

@@ -122,7 +122,7 @@ def test_where_no_row_can_be_used_no_line_drops_them_all(column: str, values: li
 
 def test_a_mapping_of_frames_becomes_one_frame() -> None:
     frames = {"AAPL": NEWS.iloc[:1].drop(columns="tickers"), "MSFT": NEWS.iloc[1:].drop(columns="tickers")}
-    with pytest.raises(FrameError, match="news is a dict, and no table") as refused:
+    with pytest.raises(FrameError, match="news is a dict, not a table") as refused:
         news_of(frames, now=NOW)
     scope = {"df": frames, "pd": pd}
     exec(refused.value.mend, scope)

@@ -111,7 +111,7 @@ def test_a_browser_that_is_refused_has_another_remedy(live_with: Callable[..., L
     http = dataclasses.replace(PATIENT, transport="curl")
     (check,) = doctor(dataclasses.replace(live.config, http=http), now=world.now, keys=KEYS)
     assert not check.works
-    assert "with a browser's TLS" in check.message
+    assert "had a browser's TLS" in check.message
     assert "tenor[yahoo]" not in check.message
 
 

@@ -58,9 +58,21 @@ def read_files(
 ) -> Iterator[FileBatch]:
     """Read `paths`, batch by batch: files of bars, of news or of events, folders of them, or the StockNet folder.
 
-    Parameters and errors are those of `read_batches`, `read_news_file` and `read_event_file`; `events` returns the
-    events that are already known. A path that does not exist, or a folder without such files, is reported as one
-    refusal.
+    A path that does not exist, or a folder without such files, is reported as one refusal.
+
+    Parameters
+    ----------
+    paths
+        Files and folders.
+    calendar
+        The exchange on whose sessions bars must lie. By default each symbol's own.
+    now
+        UTC; bars of sessions that are not over by then, and news published later, are refused. The current time by
+        default.
+    reading
+        What the user stated about the files, and the bars that are already known.
+    events
+        Returns the events that are already known; called for each file of events.
     """
     reading = reading or Reading()
     for path in map(Path, paths):
@@ -84,7 +96,7 @@ def read_files(
             yield read_event_file(file, calendar=calendar, known=events())
         files = [file for file in files if file not in of_events]
         bars_in_json = {file for file in files if _is_bar_json(file, reading.columns)}
-        # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
+        # a JSON file found in a folder may hold anything; one that the user named is read, or refused with a reason
         if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
             news = [path]
         else:

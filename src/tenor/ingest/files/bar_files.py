@@ -1,4 +1,4 @@
-"""Bars from the user's files: CSV or Parquet, all symbols in one file or one file a symbol."""
+"""Bars from the user's files: CSV or Parquet, all symbols in one file or one file for each symbol."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tenor.schema import BAR_COLUMNS, Bars, Events, News
 from tenor.symbols import clean_symbol, taken_for
 
 _BATCH_ROWS = 1_000_000
-# what price services add to a symbol in a file's name
+# what price services write before and after the symbol in a file's name
 _AROUND_SYMBOL = re.compile(
     r"^daily_(adjusted_)?|( Historical Data| Stock Price History|_(daily_|price-)?histor(ical-data|y)[-_][-\d]+)?"
     r"(\.us|_us_d| \(\d+\)|[-_](1d|daily|d1)([-_]\d{4}-\d\d(-\d\d)?)?)?$",
     re.IGNORECASE,
 )
-# a chart's name at TradingView: the exchange, the symbol, the length of a bar, and a mark
+# the name of a file exported from TradingView: the exchange, the symbol, the length of a bar, and a suffix
 _CHART = re.compile(r"(?:(?:NASDAQ|NYSE|AMEX|BATS|ARCA|NYSE_ARCA|CBOE)_)?([^_,]+), 1D(?:[_ ].*)?")
-# a coin and what it is counted in, as Binance writes them
+# a cryptocurrency pair as Binance writes it: the coin and the currency of its price
 _COIN = re.compile(r"([A-Z0-9]{2,10}?)(USDT|USDC|USD|EUR|GBP|JPY|BTC|ETH)")
 
 
@@ -40,17 +40,17 @@ class FileSummary:
     Attributes
     ----------
     file
-        Its path.
+        The path of the file.
     symbols
         How many symbols have rows that can be used.
     rows
-        Rows read.
+        How many rows were read.
     usable
-        Rows that can be used.
+        How many rows can be used.
     refused
-        Rows that can't.
+        How many rows can't be used.
     notes
-        Assumptions made in reading.
+        Assumptions made while reading the file.
     """
 
     file: str
@@ -92,12 +92,24 @@ class FileBatch:
 
     @property
     def refused(self) -> list[Refusal]:
-        """`refusals` one by one."""
+        """The rows of `refusals`, each as a `Refusal`."""
         return refusals_of(self.refusals)
 
 
 def find_files(path: Path, *, also: tuple[str, ...] = ()) -> list[Path]:
-    """`path` itself, or the CSV and Parquet files (and those that end in `also`) under it, without hidden ones.
+    """`path` itself if it is a file; otherwise the CSV and Parquet files in it and its subfolders, except hidden ones.
+
+    Parameters
+    ----------
+    path
+        A file or folder.
+    also
+        Suffixes of other files to include, such as ``.json``.
+
+    Returns
+    -------
+    list of Path
+        Sorted.
 
     Raises
     ------
@@ -115,7 +127,7 @@ def find_files(path: Path, *, also: tuple[str, ...] = ()) -> list[Path]:
         for p in path.rglob("*")
         if p.suffix.lower() in suffixes
         and not any(part.startswith(".") for part in p.relative_to(path).parts)
-        # a link that leads out of the folder is listed too: whoever reads it refuses it by name (`leads_out`)
+        # a link that leads out of the folder is listed too, so that the reader can refuse it by name (`leads_out`)
         and (p.is_file() or not _target(p).is_relative_to(inside))
     )
     if not files:
@@ -124,10 +136,10 @@ def find_files(path: Path, *, also: tuple[str, ...] = ()) -> list[Path]:
 
 
 def leads_out(file: Path, given: Path) -> bool:
-    """Whether `file`, found in the folder `given`, is a link to a place outside: it must not be read.
+    """Whether `file`, found in the folder `given`, is a link to a place outside it. Such files must not be read.
 
-    Whoever fills the folder could have the import quote any file that its user may read. A path that the user gave
-    itself is read, link or not.
+    Otherwise a person who can write to the folder could make the import quote any file that its user may read. A path
+    that the user named directly is read, even if it is a link.
     """
     return file != given and not _target(file).is_relative_to(given.resolve())
 
@@ -137,12 +149,12 @@ def _target(path: Path) -> Path:
 
 
 def refused_link(file: Path) -> FileBatch:
-    """The refusal of a file that `leads_out`; neither its content nor its target is quoted."""
+    """The refusal of a file for which `leads_out` is true; neither its content nor its target is quoted."""
     return refused_file(file, UnusableError("is a link that leads out of the folder", "copy the file there"))
 
 
 def refused_file(path: Path, error: UnusableError) -> FileBatch:
-    """Nothing but the refusal of a whole file."""
+    """A batch that holds only the refusal of a whole file."""
     return FileBatch(None, file_refusal(path, error), (FileSummary(str(path), 0, 0, 0, 1),))
 
 
@@ -153,10 +165,10 @@ def read_batches(
     now: pd.Timestamp | None = None,
     reading: Reading | None = None,
 ) -> Iterator[FileBatch]:
-    """Read the bars in `paths` (files and folders), some files at a time, so that memory stays bounded.
+    """Read the bars in `paths` (files and folders), a few files at a time, so that memory stays bounded.
 
-    A batch has about a million rows, or one larger file. No two files of a batch have a symbol in common: where batches
-    are appended in turn, a later file so revises an earlier one.
+    A batch has up to about a million rows, or one larger file. No two files of a batch have a symbol in common.
+    Therefore, if the batches are stored one after the other, a later file revises an earlier one.
 
     Parameters
     ----------
@@ -165,9 +177,9 @@ def read_batches(
     calendar
         The exchange on whose sessions the rows must lie; rows on other days are refused. By default each symbol's own.
     now
-        UTC; rows of sessions that are not over by then are refused. The clock's time by default.
+        UTC; rows of sessions that are not over by then are refused. The current time by default.
     reading
-        What the user says about the files, and the bars known already.
+        What the user stated about the files, and the bars that are already known.
 
     Raises
     ------
@@ -204,7 +216,10 @@ def read_bars(
     now: pd.Timestamp | None = None,
     reading: Reading | None = None,
 ) -> FileBatch:
-    """All bars in `paths` at once, as `read_batches` reads them; where files disagree, the last one counts."""
+    """Read all bars in `paths` at once; parameters and errors as in `read_batches`.
+
+    Where files disagree about a bar, the last file counts.
+    """
     batches = list(read_batches(paths, calendar=calendar, now=now, reading=reading))
     frames = [batch.bars.frame for batch in batches if batch.bars]
     bars = Bars(pd.concat(frames).drop_duplicates(["symbol", "session"], keep="last")) if frames else None
@@ -235,9 +250,9 @@ def _read_file(
     except UnusableError as error:
         return _refused(path, rows, error)
     except (pa.ArrowException, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        # of libraries that meet what no rule foresees: one file must not end the import of a folder
+        # errors of libraries in cases that no rule covers: one bad file must not stop the import of a folder
         why = f"can't be read ({type(error).__name__}: {one_line(error, 120)})"
-        return _refused(path, rows, UnusableError(why, "export it again, as CSV with one row a bar"))
+        return _refused(path, rows, UnusableError(why, "export it again, as CSV with one row per bar"))
     frame, refused = row_filter.frame(), row_filter.refusals()
     frame["symbol"] = frame["symbol"].cat.remove_unused_categories()
     rows = len(frame) + len(refused)
@@ -246,13 +261,16 @@ def _read_file(
 
 
 def _refused(path: Path, rows: int, error: UnusableError) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
-    """No row, and the refusal of the whole file."""
+    """An empty frame, and the refusal of the whole file."""
     empty = pd.DataFrame(columns=list(BAR_COLUMNS)).astype({"symbol": "category"})
     return empty, file_refusal(path, error), FileSummary(str(path), 0, rows, 0, 1)
 
 
 def _symbol_of(path: Path, raw: RawTable) -> tuple[str, str]:
-    """How the header or the file's name has the symbol of all rows, and that symbol; empty where a column has it."""
+    """The symbol of all rows, as written in the header or the file's name, and as tenor writes it.
+
+    Both are ``""`` if the file has a column of symbols.
+    """
     if "symbol" in raw.cells:
         return "", ""
     chart = _CHART.fullmatch(path.stem)

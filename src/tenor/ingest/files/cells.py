@@ -1,6 +1,6 @@
-"""Cells of a file as symbols and as text, and what the readers of dates and numbers share.
+"""Read cells of a file as symbols and as text; helpers that the readers of dates and numbers share.
 
-Symbols and dates repeat, so each distinct one is read once. No row is handled by Python.
+Symbols and dates repeat, so each distinct text is parsed once. There is no Python loop over rows.
 """
 
 from __future__ import annotations
@@ -17,9 +17,23 @@ from tenor.symbols import clean_symbol
 
 
 def read_symbols(column: Any) -> tuple[NDArray[np.int32], list[str], list[str]]:
-    """The code of each of n rows, the symbol of each code (``""`` where its text is not a symbol), and its text.
+    """Read a column of symbols, dictionary encoded.
 
-    ``nan`` and ``N/A`` are words for a missing symbol; ``NAN`` and ``NA`` are symbols.
+    ``nan`` and ``N/A`` mean that the symbol is missing; ``NAN`` and ``NA`` are symbols.
+
+    Parameters
+    ----------
+    column
+        An Arrow column, [n].
+
+    Returns
+    -------
+    codes : ndarray of int32
+        The code of each row, [n].
+    symbols : list of str
+        The symbol of each code; ``""`` if its text is not a symbol.
+    texts : list of str
+        The text of each code, as it stands in the file.
     """
     codes, raw = distinct(column)
     own = ["" if text is None else text for text in raw]
@@ -32,12 +46,12 @@ def cell_texts(column: Any, rows: NDArray[np.int64]) -> list[str]:
 
 
 def distinct(column: Any) -> tuple[NDArray[np.int32], list[Any]]:
-    """The code of each row, and the text (None where it is missing) of each code."""
+    """Dictionary encode `column`: the code of each row, and the text of each code (None if it is missing)."""
     encoded = pa.chunked_array([column]) if isinstance(column, pa.Array) else column
     if not pa.types.is_dictionary(encoded.type):
         encoded = encoded.cast(pa.string()).dictionary_encode()
     array = encoded.unify_dictionaries().combine_chunks()
-    if isinstance(array, pa.ChunkedArray):  # no rows, or one chunk that stayed wrapped
+    if isinstance(array, pa.ChunkedArray):  # no rows, or an array of a single chunk
         array = array.chunk(0) if array.num_chunks else pa.array([], pa.string()).dictionary_encode()
     own = [value if value is None else str(value) for value in array.dictionary.to_pylist()]
     codes = array.indices
@@ -48,18 +62,18 @@ def distinct(column: Any) -> tuple[NDArray[np.int32], list[Any]]:
 
 
 def trimmed(column: Any) -> Any:
-    """`column` as text without spaces around."""
+    """`column` as text, without leading and trailing spaces."""
     return pc.utf8_trim_whitespace(column.cast(pa.string()))
 
 
 def as_doubles(column: Any) -> NDArray[np.float64]:
-    """An Arrow column of numbers as an array; NaN where it has none."""
+    """An Arrow column of numbers as an array; NaN for null."""
     values: NDArray[np.float64] = column.to_numpy().astype("float64")
     return values
 
 
 def as_bools(column: Any) -> NDArray[np.bool_]:
-    """An Arrow column of flags as an array."""
+    """An Arrow column of booleans as an array."""
     values: NDArray[np.bool_] = (
         column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
     )

@@ -1,4 +1,4 @@
-"""Faults in bars that should be known before a model is trained on them, symbol by symbol."""
+"""Check bars for faults, symbol by symbol, before a model is trained on them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tenor.calendars import exchange, market_of
 from tenor.errors import DataError
 from tenor.schema import BAR_COLUMNS, Bars
 
-# a larger log move counts as a jump where the turnover is ordinary
+# a larger absolute log return counts as a jump if the turnover is ordinary
 _LARGE = 0.35
 _SPLITS = (3 / 2, 2.0, 5 / 2, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
-# log distance to a split's ratio that counts as near
+# a log return within this distance of a split's ratio counts as near it
 _NEAR = 0.03
-# multiples of the usual turnover (the median of `_TRADED` sessions) above which trading explains a move near a split's
-# ratio, and a large move
+# multiples of the usual turnover (the median of `_TRADED` sessions). Above the first, trading explains a move near a
+# split's ratio; above the second, it explains a large move
 _BUSY = 2.0
 _AWAKE = 1.5
 _TRADED = 20
@@ -36,9 +36,9 @@ class Jump:
     session
         The session of the move.
     factor
-        Its adjusted close over the one before.
+        The adjusted close of the session divided by that of the session before.
     split
-        The nearest split ratio, like ``"1:7"`` (one share became seven); ``""`` where none is near.
+        The nearest split ratio, such as ``"1:7"`` (one share became seven); ``""`` if none is near.
     """
 
     session: pd.Timestamp
@@ -65,19 +65,19 @@ class SymbolReport:
     gaps
         The runs of missing sessions (first, last, count).
     duplicates
-        Rows for a session that has one, in the data or refused on import.
+        Rows for a session that already has one, in the data or refused on import.
     nonpositive
-        Rows with a price that is not positive, likewise.
+        Rows with a price that is not positive, in the data or refused on import.
     high_below_low
-        Rows with high below low, likewise.
+        Rows with high below low, in the data or refused on import.
     off_calendar
-        Rows on days on which the exchange was closed, likewise.
+        Rows on days on which the exchange was closed, in the data or refused on import.
     unreadable
-        Rows with a missing or unreadable price, likewise.
+        Rows with a missing or unreadable price, in the data or refused on import.
     outside
         Rows whose open or close lies outside low .. high by more than rounding.
     jumps
-        Moves that look like splits.
+        Moves that look like unadjusted splits, and large ones with little turnover.
     stale
         Runs of at least five sessions with the same close (first, last, count).
     """
@@ -104,7 +104,7 @@ class SymbolReport:
         return not any((*counts, self.unreadable, self.outside, self.jumps, self.stale))
 
     def row(self) -> tuple[str, ...]:
-        """For a table: symbol, first, last, sessions, and how many of each fault."""
+        """One row of a table: symbol, first, last, sessions, and the count of each fault."""
         days = (self.sessions, self.missing, self.off_calendar)
         counts = (*days, self.duplicates, self.nonpositive, self.high_below_low)
         return (
@@ -142,6 +142,16 @@ def check_bars(
         The exchange whose sessions count; by default each symbol's own.
     refusals
         Rows refused on import (columns of `Refusal`), counted under their symbols.
+
+    Returns
+    -------
+    list of SymbolReport
+        One for each symbol.
+
+    Raises
+    ------
+    DataError
+        A column is missing.
     """
     frame = bars.frame if isinstance(bars, Bars) else bars
     missing = [c for c in BAR_COLUMNS if c not in frame.columns]
@@ -188,10 +198,10 @@ def _report(symbol: str, rows: pd.DataFrame, calendar: str | None, refused: Coun
 
 
 def find_jumps(rows: pd.DataFrame) -> tuple[Jump, ...]:
-    """Moves near a split's ratio, and large ones, on days without unusual turnover.
+    """Find moves near a split's ratio, and other large moves, on days without unusual turnover.
 
-    A split takes effect overnight and leaves the money that changes hands unchanged; news that moves a stock as far
-    multiplies it.
+    A split takes effect overnight and leaves the turnover in money unchanged. News that moves a stock as far multiplies
+    the turnover.
     """
     adjusted = rows["adj_close"].to_numpy(dtype="float64")
     if len(adjusted) < 2:
@@ -222,7 +232,7 @@ def _stale(rows: pd.DataFrame) -> tuple[tuple[pd.Timestamp, pd.Timestamp, int], 
     close = rows["close"].to_numpy(dtype="float64")
     sessions = pd.DatetimeIndex(rows["session"])
     same = np.concatenate([[False], close[1:] == close[:-1]])
-    # n equal closes in a row are n - 1 closes that equal the one before
+    # n equal closes in a row are n - 1 closes that equal their predecessor
     runs = _runs(sessions, same, _STALE - 1)
     places = [int(sessions.searchsorted(first)) - 1 for first, _, _ in runs]
     return tuple((sessions[i], last, n + 1) for i, (_, last, n) in zip(places, runs, strict=True))

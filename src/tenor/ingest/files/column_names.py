@@ -1,4 +1,4 @@
-"""Columns named by the user: ``text=Titel,published_at=Zeit`` says which column of a file holds what."""
+"""Columns named by the user: ``text=Titel,published_at=Zeit`` states which column of a file holds what."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ NEWS_NAMES = {
     "ticker": "symbol",
 }
 BAR_AND_NEWS_NAMES = {**NEWS_NAMES, **BAR_NAMES}
-"""What the user may call a column -> tenor's name of it."""
+"""From each name that the user may give a column to tenor's name of it."""
 
 
 def parse_columns(options: Sequence[str], known: Mapping[str, str] = BAR_AND_NEWS_NAMES) -> dict[str, str]:
-    """The file's own name of each of tenor's columns that `options` name.
+    """Parse ``--columns``: from tenor's name of a column to the file's own name of it.
 
     Parameters
     ----------
     options
-        Texts such as ``"date=Datum,close=Schluss"``; a name that holds a comma stands in quotes:
+        Texts such as ``"date=Datum,close=Schluss"``; a name that contains a comma is written in quotes:
         ``'text=Titel,"symbol=WKN, ISIN"'``.
     known
-        What the user may call a column -> tenor's name of it.
+        From each name that the user may give a column to tenor's name of it.
 
     Raises
     ------
@@ -62,14 +62,14 @@ def parse_columns(options: Sequence[str], known: Mapping[str, str] = BAR_AND_NEW
 
 
 def find_named(columns: Mapping[str, str], names: Sequence[str]) -> dict[str, int]:
-    """The position among `names` of each of `columns` (as `parse_columns` gives them).
+    """The position among `names` of each of `columns` (as `parse_columns` returns them).
 
-    A name is compared as it stands, else without case and spaces around.
+    A name is first compared exactly, then without case and surrounding spaces.
 
     Raises
     ------
     UnusableError
-        The file has no such column; the message has the names there are.
+        The file has no such column; the message lists the names that it has.
     """
     places = {}
     exact = list(names)

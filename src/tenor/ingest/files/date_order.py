@@ -22,12 +22,12 @@ from tenor.ingest.files.sessions import Days, first_unfinished, sessions_between
 StoredBars = Callable[[Sequence[str]], pd.DataFrame]
 """The bars of symbols that are known already: ``symbol, session, close``."""
 
-# bars are next to each other if at least this share of the sessions between them has one, and _DENSER times the share
-# of the other reading
+# rows follow each other if at least the share _DENSE of the sessions in their range has a row, and this share is at
+# least _DENSER times that of the other reading
 _DENSE, _DENSER = 0.5, 4.0
-# relative difference of a close from the stored one that counts as another bar
+# a close that differs from the stored one by more than this (relative) counts as a different bar
 _OTHER = 0.005
-# sessions from the stored bars within which a file continues them, and beyond which it does not
+# a file continues the stored bars if it lies within _NEXT sessions of them, and does not if it lies beyond _AWAY
 _NEXT, _AWAY = 5, 10
 _ALIKE = np.log(2.0)
 
@@ -39,19 +39,19 @@ class DateEvidence:
     Attributes
     ----------
     rows
-        Where each row stands in the file, [n].
+        The line or row number of each row in the file, [n].
     name
         The file's own name of the column.
     codes
-        The symbol of each row, by its place in `symbols`, [n].
+        The symbol of each row, as an index into `symbols`, [n].
     symbols
         The symbols.
     calendars
         The calendar of each symbol.
     closes
-        [n]; NaN where there is none.
+        The close of each row, [n]; NaN if there is none.
     now
-        UTC.
+        The current time, UTC.
     order
         The order that the user stated, if any.
     stored
@@ -71,22 +71,22 @@ class DateEvidence:
 
 @dataclass(frozen=True)
 class _Reading:
-    """The rows of open dates, read in one order, and what speaks against it.
+    """The rows with ambiguous dates, read in one order, and the evidence for and against this order.
 
     Attributes
     ----------
     days
-        Of those rows.
+        The days of those rows in this order.
     off
-        Rows that lie on no session that is over, or repeat another's day.
+        How many rows do not lie on a past session, or repeat the day of another row.
     back
-        Steps of rows against the direction of most.
+        How many steps from row to row go against the direction of most steps.
     density
-        Share of the sessions between first and last row that have one; NaN with less than two rows.
+        Share of the sessions between first and last row that have a row; NaN with fewer than two rows.
     other, same
-        Rows of which the lake has another close, and the same.
+        How many rows have a different close from the bar of that day in the lake, and how many have the same.
     away
-        Sessions between the rows and the nearest stored ones; NaN where nothing is stored.
+        Sessions between the rows and the nearest stored bars; NaN if nothing is stored.
     """
 
     days: Days
@@ -99,21 +99,26 @@ class _Reading:
 
 
 def decide(dates: dict[str, OpenDate], texts: NDArray[np.object_], evidence: DateEvidence) -> tuple[Order, str]:
-    """The order of `dates`, which are all of one kind, and a note; ``""`` where there was no doubt.
+    """Decide the order of `dates`, which are all of one kind.
 
     Parameters
     ----------
     dates
-        The open date of each text.
+        The ambiguous date of each distinct text.
     texts
         The text of each row of the file; some may not be in `dates`.
     evidence
-        Beside them.
+        The other evidence: symbols, closes, calendars, stored bars.
+
+    Returns
+    -------
+    tuple of str and str
+        The order, and a note about what was assumed; the note is ``""`` if there was no doubt.
 
     Raises
     ------
     UnusableError
-        It can't be decided.
+        The order can't be decided.
     """
     year = evidence.now.year
     kinds = next(iter(dates.values())).orders
@@ -129,7 +134,7 @@ def decide(dates: dict[str, OpenDate], texts: NDArray[np.object_], evidence: Dat
     if len(distinct_days) == 1:
         above = [date.parts for date in dates.values() if date.kind == "year last" and date.parts[0] > 12]
         return possible[0], "dates are read day first: some first numbers are above 12" if above and not dotted else ""
-    # hardly anybody writes a month first with points
+    # a date with points between its parts almost never has the month first
     usual: Order | None = "dmy" if dotted and kinds == ("dmy", "mdy") else None
     if dotted and not usual and {"mdy", "dmy"} <= set(possible):
         possible.remove("mdy")
@@ -143,14 +148,14 @@ def _said(
     days: dict[Order, dict[str, dt.date | None]],
     sound: Sequence[str],
 ) -> Order:
-    """The order that the user gave, as far as the dates can have it."""
+    """The order that the user stated, if the dates can have it; otherwise the file is refused."""
     order = evidence.order or kinds[0]
     if order == "mdy" and order not in kinds:
         order = "dmy"  # 02-Jan-24: the month is a word
     if order not in kinds:
         raise UnusableError(
             f"has dates that can't be {ORDER_WORDS[order]}",
-            "leave --dates away",
+            "leave out --dates",
             column=evidence.name,
             value=sound[0] if sound else "",
         )
@@ -190,7 +195,7 @@ def _by_evidence(
     evidence: DateEvidence,
     usual: Order | None,
 ) -> tuple[Order, str]:
-    """The order that something speaks for and nothing against; or `usual`, if nothing speaks against that."""
+    """The one order with evidence for it and none against it; or `usual`, if there is no evidence against that."""
     places = np.flatnonzero(np.isin(texts, list(days[possible[0]])))
     stored = None if evidence.stored is None else evidence.stored(_symbols(evidence, places))
     readings = {order: _reading(days[order], texts, places, evidence, stored) for order in possible}
@@ -248,7 +253,7 @@ def _beside(
     evidence: DateEvidence,
     stored: pd.DataFrame | None,
 ) -> tuple[int, int, float]:
-    """How many rows differ from the stored bars of their days, how many agree, and how far the others are from any."""
+    """`_Reading.other`, `_Reading.same` and `_Reading.away` of rows on `days`."""
     if stored is None or stored.empty:
         return 0, 0, float("nan")
     names = np.array(list(evidence.symbols), dtype=object)[codes]
@@ -273,7 +278,7 @@ def _beside(
 
 
 def _gap(rows: pd.DataFrame, bars: pd.DataFrame, calendar: str) -> float:
-    """Sessions between `rows` and the stored `bars` before or after them; many where the closes are no neighbours."""
+    """Sessions between `rows` and the stored `bars` before or after them; large if the closes there are far apart."""
     gaps = []
     for early, late, price in ((bars, rows, "close"), (rows, bars, "own")):
         other = "own" if price == "close" else "close"
@@ -287,7 +292,7 @@ def _gap(rows: pd.DataFrame, bars: pd.DataFrame, calendar: str) -> float:
 
 
 def _reasons(one: _Reading, other: _Reading, order: Order) -> list[str]:
-    """What speaks for `one` and against `other`, which is read in `order`."""
+    """The evidence, in words, for `one` and against `other`, which is read in `order`."""
     word = ORDER_WORDS[order]
     count = len(one.days)
     reasons = []
@@ -316,7 +321,7 @@ def _example(
     days: dict[Order, dict[str, dt.date | None]],
     possible: Sequence[Order],
 ) -> str:
-    """The first text that the orders read as different days."""
+    """The first text that means different days in different orders."""
     own = list(dict.fromkeys(texts[places]))
     return str(next((t for t in own if len({days[order][t] for order in possible}) > 1), own[0]))
 

@@ -1,6 +1,6 @@
-"""One date as a text: its parts, and what they can mean.
+"""Parse one date: its parts, and what they can mean.
 
-A text such as ``02/12/2024`` has an open order; the column it stands in decides (`date_order`).
+In a text such as ``02/12/2024`` the order of day and month is ambiguous; it is decided for the column (`date_order`).
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ _NAMED = re.compile(
 
 @dataclass(frozen=True)
 class OpenDate:
-    """A date whose order is not clear from itself.
+    """A date whose text alone does not show the order of day, month and year.
 
     Attributes
     ----------
     kind
         ``year last`` (02/12/2024), ``two digits`` (02/12/24) or ``named`` (02-Dec-24).
     dotted
-        Whether points stand between its parts.
+        Whether its parts are separated by points.
     parts
-        First, middle and last number; of ``named`` the middle one is the month.
+        First, middle and last number; for the kind ``named`` the middle one is the month.
     """
 
     kind: Literal["year last", "two digits", "named"]
@@ -85,13 +85,13 @@ class OpenDate:
 
     @property
     def orders(self) -> tuple[Order, ...]:
-        """The orders that it can have."""
+        """The orders that a date of this kind can have."""
         if self.kind == "year last":
             return ("dmy", "mdy")
         return ORDERS if self.kind == "two digits" else ("dmy", "ymd")
 
     def read(self, order: Order, this_year: int) -> dt.date | None:
-        """The day that it is in `order`; None where there is none. Two digits are a year up to `this_year`."""
+        """The day in `order`; None if there is no such day. A year of two digits is at most `this_year`."""
         a, b, c = self.parts
         if self.kind == "named":
             year, month, day = (c, b, a) if order == "dmy" else (a, b, c)
@@ -104,18 +104,18 @@ class OpenDate:
 
 @dataclass(frozen=True)
 class DateText:
-    """What one text says.
+    """One parsed text.
 
     Attributes
     ----------
     date
-        The day, a date of open order, or None where it is none.
+        The day, an `OpenDate` if its order is ambiguous, or None if the text is not a date.
     why
-        The reason where it is none; ``""`` else.
+        Why the text is not a date; ``""`` if it is one.
     seconds
-        Since midnight.
+        The time of day, in seconds since midnight.
     offset
-        Of the zone that it names, in seconds; None without one.
+        The offset from UTC that the text names, in seconds; None if it names none.
     """
 
     date: dt.date | OpenDate | None
@@ -126,7 +126,7 @@ class DateText:
 
 @functools.lru_cache(maxsize=1 << 16)
 def parse_date(text: str) -> DateText:
-    """Read `text`, without spaces around it."""
+    """Parse `text`, which has no leading or trailing spaces."""
     if is_missing(text):
         return DateText(None, "is missing")
     plain = " ".join(text.split())
@@ -161,7 +161,7 @@ def _numeric(text: str) -> tuple[dt.date | OpenDate | None, int] | None:
 
 
 def _named(text: str) -> tuple[dt.date | OpenDate | None, int] | None:
-    """The same, with the month as a word."""
+    """As `_numeric`, for dates with the month as a word."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
     if len(plain) != len(text):  # positions would differ
         return None
@@ -179,7 +179,7 @@ def _named(text: str) -> tuple[dt.date | OpenDate | None, int] | None:
 
 
 def _seconds(clock: re.Match[str]) -> float | None:
-    """Since midnight; None where the clock has no such time."""
+    """Seconds since midnight; None if there is no such time of day."""
     if clock["hour"] is None:
         return 0.0
     hour, minute, second = int(clock["hour"]), int(clock["minute"]), int(clock["second"] or 0)

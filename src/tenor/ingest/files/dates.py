@@ -1,4 +1,4 @@
-"""A column of dates as days: texts, numbers since 1970, packed numbers and Arrow's own dates and times."""
+"""Read a column of dates as days: texts, Unix times, numbers such as 20240102, and Arrow's own dates and times."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tenor.ingest.files.date_texts import NOT_A_DATE, TIME_OF_DAY, DateText, Ope
 from tenor.ingest.files.sessions import Days, daily_stamps
 from tenor.ingest.files.text_files import is_missing
 
-# since 1970: 1973 to 2100 in seconds; the ranges of the other units do not overlap
+# plausible Unix times: 1973 to 2100 in seconds; the ranges in the other units do not overlap with it
 _SECONDS = (1e8, 4.2e9)
 _UNITS = (1, 1e3, 1e6, 1e9)
-# a spreadsheet's number of a day: 1954 to 2064
+# a spreadsheet's serial number of a day: 1954 to 2064
 _SERIAL = (20_000, 60_000)
 _DIGITS = re.compile(r"\d+(?:\.0*)?|\d(?:\.\d+)?[eE]\+?\d{1,2}")
 _YEAR_DAY_MONTH = re.compile(r"\d{4}([-/.])(\d{1,2})\1(\d{1,2})(?!\d)")
@@ -36,13 +36,13 @@ class DateColumn:
     Attributes
     ----------
     days
-        ``datetime64[D]``, [n]; NaT where the cell is not a date.
+        ``datetime64[D]``, [n]; NaT if the cell is not a date.
     texts
         The cells as texts, [n].
     why
         For each distinct text that is not a date, the reason.
     notes
-        What was assumed, in words.
+        Assumptions made while reading, in words.
     """
 
     days: Days
@@ -59,14 +59,14 @@ def read_dates(column: Any, evidence: DateEvidence, clock: Any = None) -> DateCo
     column
         The dates.
     evidence
-        What decides where texts can be read in several ways, and the exchange whose days moments are.
+        What decides if texts can be read in several ways, and the calendar by which moments become days.
     clock
-        A column with the time of day, where the file has one.
+        A column with the time of day, if the file has one.
 
     Raises
     ------
     UnusableError
-        They can be read in several ways, or are a spreadsheet's numbers.
+        The dates can be read in several ways, or are a spreadsheet's serial numbers.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -121,7 +121,7 @@ def _texts(
 
 
 def _at_times(days: Days, seconds: NDArray[np.float64], offsets: NDArray[np.float64], evidence: DateEvidence) -> Days:
-    """`days` of daily bars, which may be stamped with a moment; NaT where the row has a time of day otherwise."""
+    """`days` with the rows that have a time of day: their session if they are stamps of daily bars, NaT otherwise."""
     known = ~np.isnat(days)
     timed = known & (seconds > 0)
     if not timed.any():
@@ -141,7 +141,7 @@ def _at_times(days: Days, seconds: NDArray[np.float64], offsets: NDArray[np.floa
 
 
 def _stamped(moments: NDArray[np.datetime64], evidence: DateEvidence, *, local: bool = False) -> Days:
-    """`daily_stamps` of the rows of each calendar."""
+    """Apply `daily_stamps` to the rows of each calendar."""
     days = np.full(len(moments), np.datetime64("NaT"), "datetime64[D]")
     for calendar in dict.fromkeys(evidence.calendars):
         among = np.array([own == calendar for own in evidence.calendars], dtype=bool)[evidence.codes]
@@ -153,7 +153,7 @@ def _stamped(moments: NDArray[np.datetime64], evidence: DateEvidence, *, local: 
 def _typed_dates(column: Any, evidence: DateEvidence) -> DateColumn:
     zoned = pa.types.is_timestamp(column.type) and column.type.tz
     utc = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype("datetime64[us]") if zoned else None
-    if zoned:  # the date counts in the zone in which it was written
+    if zoned:  # the date is that in the zone in which it was written
         column = pc.local_timestamp(column)
     kind = pa.timestamp("us") if pa.types.is_timestamp(column.type) else pa.date32()
     moments = column.cast(kind, safe=False).to_numpy().astype("datetime64[us]")
@@ -172,14 +172,14 @@ def _typed_dates(column: Any, evidence: DateEvidence) -> DateColumn:
 
 
 def _since_1970(unique: list[str], texts: NDArray[np.object_], evidence: DateEvidence) -> dict[str, Any] | None:
-    """The moment (UTC) of each text, where all are plausible numbers of seconds or parts of them since 1970."""
+    """The moment (UTC) of each text, if all are plausible Unix times (s, ms, µs or ns); None otherwise."""
     own = [text for text in unique if not is_missing(text)]
     if not own or not all(map(_DIGITS.fullmatch, own)):
         return None
     numbers = {text: int(text) if text.isdigit() else round(float(text)) for text in own}
     if all(_SERIAL[0] <= number <= _SERIAL[1] for number in numbers.values()):
         remedy = "format the column as a date, YYYY-MM-DD, and export it again"
-        raise _unusable("looks like a spreadsheet's number of a day", remedy, own[0], texts, evidence)
+        raise _unusable("looks like a spreadsheet's serial number of a day", remedy, own[0], texts, evidence)
     moments: dict[str, Any] = {}
     for text, number in numbers.items():
         unit = next((u for u in _UNITS if _SECONDS[0] * u <= number < _SECONDS[1] * u), None)
@@ -192,7 +192,7 @@ def _since_1970(unique: list[str], texts: NDArray[np.object_], evidence: DateEvi
 
 
 def _refuse_year_day_month(unique: list[str], texts: NDArray[np.object_], evidence: DateEvidence) -> None:
-    """Refuse dates like 2024-13-02: read year, month, day, a part of them would be taken for other days."""
+    """Refuse columns with dates such as 2024-13-02: read as year, month, day, some rows would get a wrong day."""
     parts = [(text, int(p[2]), int(p[3])) for text in unique if (p := _YEAR_DAY_MONTH.match(text))]
     middle = [text for text, second, third in parts if second > 12 and third <= 12]
     if len(middle) > 1 and not any(third > 12 for _, _, third in parts):
@@ -200,11 +200,11 @@ def _refuse_year_day_month(unique: list[str], texts: NDArray[np.object_], eviden
 
 
 def _with_clock(column: Any, clock: Any) -> Any:
-    """`column` with the time of day of `clock` behind it, where that differs from row to row."""
+    """`column` followed by the time of day in `clock`, if that differs from row to row."""
     codes, own = distinct(clock)
     read: list[str] = [_clock_text((text or "").strip()) for text in own]
     if len({text for text in read if text}) < 2:
-        return column  # the same for every bar: it says nothing
+        return column  # the same for every bar: no information
     times = pa.array(read).take(pa.array(codes))
     days = column.cast(pa.string())
     return pc.binary_join_element_wise(pc.fill_null(days, ""), pa.chunked_array([times]), " ")
@@ -219,6 +219,6 @@ def _clock_text(text: str) -> str:
 
 
 def _unusable(why: str, remedy: str, text: str, texts: NDArray[np.object_], evidence: DateEvidence) -> UnusableError:
-    """The refusal of the file, which shows the first row that has `text`."""
+    """The error that refuses the file, with the first row that has `text`."""
     row = int(evidence.rows[int(np.flatnonzero(texts == text)[0])])
     return UnusableError(why, remedy, row=row, column=evidence.name, value=text)

@@ -1,4 +1,4 @@
-"""Events from the user's files: a symbol, a day, a kind, since when the day was known and until when, a row."""
+"""Events from the user's files. A row has a symbol, a day, a kind, since when the day was known, and until when."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ALIASES = {
     "known_since": ("known_since", "known_at", "announced", "announced_at"),
     WITHDRAWN: (WITHDRAWN, "withdrawn_at", "withdrawn"),
 }
-# columns that show that a table with a column `event` is one of bars or news all the same
+# columns of bars or news: a table that has one of them does not hold events, even if it has a column `event`
 _OTHERS = {"close", "adj_close", "text", "headline", "title", "body"}
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _MOMENT = re.compile(rf"{_DAY}(?:[T ]\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:Z|[+-]\d{{2}}:?\d{{2}}))?")
@@ -42,7 +42,7 @@ _REQUIRED = {
 
 
 def field_of_event(name: str) -> str:
-    """Tenor's name of the column that a file calls `name`; empty where it is none of events."""
+    """Tenor's name of the column that a file calls `name`; empty if it is not a column of events."""
     return next((column for column, aliases in _ALIASES.items() if _plain(name) in aliases), "")
 
 
@@ -56,16 +56,19 @@ def is_event_file(path: Path) -> bool:
 
 
 def read_event_file(path: Path, *, calendar: str | None = None, known: Events | None = None) -> FileBatch:
-    """The events in `path`. A row that can't be used is refused; so is one that was not known so early before.
+    """Read the events in `path`.
+
+    A row that can't be used is refused. So is a row that claims an earlier `known_since` than the lake has.
 
     Parameters
     ----------
     path
         A CSV or Parquet file.
     calendar
-        Whose closes days of `known_since` mean, for symbols whose names show no market; New York's by default.
+        For symbols whose names do not show their market: a day in `known_since` means the close of this exchange on
+        that day. New York's by default.
     known
-        The events that the lake has.
+        The events that the lake already has.
     """
     try:
         frame = columns_of_events(read_frame(path))
@@ -90,7 +93,7 @@ def columns_of_events(frame: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     UnusableError
-        One is missing.
+        A required column is missing.
     """
     plain = {_plain(str(name)): name for name in reversed(list(frame.columns))}
     columns: dict[str, Any] = {}
@@ -106,7 +109,7 @@ def columns_of_events(frame: pd.DataFrame) -> pd.DataFrame:
 def read_events(
     frame: pd.DataFrame, calendar: str, where: str, *, first: int, known: Events | None = None
 ) -> tuple[Events | None, pd.DataFrame]:
-    """The usable rows of `frame`, of `columns_of_events`, and the refusals of the others.
+    """The usable rows of `frame` (as `columns_of_events` returns it), and the refusals of the others.
 
     Parameters
     ----------
@@ -158,12 +161,13 @@ def read_events(
 
     moments = moments_of(cells, "known_since", usable)
     withdrawn = moments_of(taken_back, WITHDRAWN, usable & (taken_back != "").to_numpy())
-    refuse(withdrawn <= moments, WITHDRAWN, "is not after known_since", "correct it; a date never known needs no row")
+    remedy = "correct it; a date that was never known needs no row"
+    refuse(withdrawn <= moments, WITHDRAWN, "is not after known_since", remedy)
     table = pd.DataFrame(
         {"symbol": symbol, "session": session, "kind": kind, "known_since": moments, WITHDRAWN: withdrawn}
     )
-    # of rows that contradict each other the one known last can't know too early; one that was withdrawn before another
-    # was announced does not contradict it
+    # of rows that contradict each other, the one with the latest known_since stays: it can't look ahead. A row that was
+    # withdrawn before another was announced does not contradict it
     key = ["symbol", "session", "kind"]
     ordered = table[usable].sort_values("known_since", kind="stable")
     following = ordered.groupby(key)["known_since"].shift(-1)
@@ -176,14 +180,14 @@ def read_events(
         before = table.merge(earliest, on=key, how="left", suffixes=("", "_before"))["known_since_before"]
         words = _worded(before, "is earlier than {} UTC, which the lake has")
         hit = (table["known_since"] < before).to_numpy()
-        refuse(hit, "known_since", words, "keep that date: nobody knows an event earlier afterwards")
-    # of rows that are the same but for the withdrawal the one that has it says more
+        refuse(hit, "known_since", words, "keep that date: an event can't become known earlier afterwards")
+    # of rows that differ only in the withdrawal, keep the one that has it
     rows = table[usable].sort_values(WITHDRAWN, kind="stable").drop_duplicates([*key, "known_since"]).sort_index()
     return Events(rows) if len(rows) else None, join_refusals(refused)
 
 
 def _worded(moments: pd.Series[Any], text: str) -> np.ndarray[Any, Any]:
-    """`text` with each of `moments` in it; empty where there is none."""
+    """`text` with each of `moments` filled in; empty for NaT."""
     return np.array(["" if pd.isna(m) else text.format(f"{m:%Y-%m-%d %H:%M}") for m in moments], dtype=object)
 
 

@@ -1,4 +1,4 @@
-"""Cells of a file of forecasts as dates, moments and numbers, and the refusal of the first that is none."""
+"""Read cells of a file of forecasts as dates, moments and numbers; the first bad cell refuses the file."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from tenor.schema import Bool, Float64
 NO_MOMENT = "datetime64[us]"
 _LOCALIZE = 'CELLS = pd.to_datetime(CELLS).dt.tz_localize("UTC")  # if that is their zone'
 LARGEST = 1e30
-"""Numbers beyond it are no forecast of anything, and their squares none that can be computed."""
+"""Numbers beyond it can't be forecasts, and their squares could overflow."""
 
 
 @dataclass(frozen=True)
 class ForecastCells:
-    """The cells of a file.
+    """The cells of a file or frame of forecasts.
 
     Attributes
     ----------
     file
-        Its name.
+        The name of the file.
     names
-        Of its columns.
+        The names of its columns.
     cell
-        A place to an Arrow column.
+        From the position of a column to its Arrow column, [n].
     rows
-        Where each row stands, from 1 on.
+        The line or row number of each row, counted from 1, [n].
     notes
-        What was assumed.
+        Assumptions made while reading, in words.
     decimal_comma
-        Whether numbers may have one.
+        Whether numbers may have a decimal comma.
     from_zero
-        Whether people count its rows from 0, as those of a frame.
+        Whether messages count its rows from 0, as in a frame.
     """
 
     file: str
@@ -61,7 +61,29 @@ class ForecastCells:
 def read_days(
     raw: ForecastCells, place: int, evidence: DateEvidence, notes: list[str], *, needed: bool
 ) -> NDArray[Any]:
-    """The days of a column; `notes` grows by what was assumed, and where it is `needed` no cell may be empty."""
+    """Read a column of days.
+
+    Parameters
+    ----------
+    raw, place
+        The cells, and the position of the column.
+    evidence
+        What decides the order of day and month.
+    notes
+        Assumptions made while reading are appended to it.
+    needed
+        Whether no cell may be empty.
+
+    Returns
+    -------
+    ndarray
+        ``datetime64[us]``, [n]; NaT for an empty cell.
+
+    Raises
+    ------
+    UnusableError
+        A cell is not a date, or is empty though it is `needed`.
+    """
     column = raw.cell(place)
     read = read_dates(column, evidence)
     notes += [f"{raw.names[place]}: {note}" for note in read.notes]
@@ -81,7 +103,18 @@ def read_days(
 
 
 def read_moments(raw: ForecastCells, place: int) -> tuple[pd.Series[Any], NDArray[Any] | None]:
-    """Moments in UTC, and days instead where the column holds dates alone."""
+    """Read a column of moments.
+
+    Returns
+    -------
+    tuple of Series and ndarray or None
+        The moments in UTC, [n]; and None. If the column holds only dates without a time, NaT and the dates.
+
+    Raises
+    ------
+    UnusableError
+        A cell is neither a moment with its zone nor a date.
+    """
     column = raw.cell(place)
     kind = column.type
     name = raw.names[place]
@@ -122,7 +155,7 @@ def _plain_date(text: str) -> np.datetime64 | None:
 
 
 def read_horizons(raw: ForecastCells, place: int | None, count: int) -> NDArray[np.int64]:
-    """Sessions ahead; 0 throughout where there is no such column."""
+    """The horizons in sessions, [n]; all 0 if there is no such column."""
     if place is None:
         return np.zeros(count, dtype=np.int64)
     numbers = read_numbers(raw, place)
@@ -139,7 +172,7 @@ def read_horizons(raw: ForecastCells, place: int | None, count: int) -> NDArray[
 
 
 def read_numbers(raw: ForecastCells, place: int) -> Float64:
-    """The numbers of a column; NaN where a cell is empty."""
+    """The numbers of a column, [n]; NaN if a cell is empty."""
     column = raw.cell(place)
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -165,7 +198,7 @@ def _of_texts(raw: ForecastCells, place: int, texts: Any) -> Float64:
         return np.asarray(filled.cast(pa.float64()).to_numpy(), dtype="float64")
     except pa.ArrowInvalid:
         pass
-    if raw.decimal_comma:  # 0,0125 in a file whose cells are not parted by commas
+    if raw.decimal_comma:  # 0,0125 in a file whose delimiter is not the comma
         try:
             return np.asarray(pc.replace_substring(filled, ",", ".").cast(pa.float64()).to_numpy(), dtype="float64")
         except pa.ArrowInvalid:
@@ -186,16 +219,21 @@ def _of_texts(raw: ForecastCells, place: int, texts: Any) -> Float64:
 
 
 def refuse_cell(raw: ForecastCells, place: int, bad: Bool, why: str, remedy: str, mend: str = "") -> None:
-    """Refuse the file for its first bad cell of a column, with the number of those that are like it.
+    """Refuse the file if a column has bad cells; the message shows the first one and the number of others.
 
     Parameters
     ----------
     raw, place
-        The cells, and the place of the column.
+        The cells, and the position of the column.
     bad
-        By row.
+        Whether the cell is bad, [n].
     why, remedy, mend
-        As `UnusableError` takes them.
+        Parameters of `UnusableError`.
+
+    Raises
+    ------
+    UnusableError
+        A cell is bad.
     """
     if not bad.any():
         return

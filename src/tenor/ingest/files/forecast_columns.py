@@ -1,4 +1,4 @@
-"""Which column of a file of forecasts holds what, and what is missing: names as forecasters write them."""
+"""Find the columns of a file of forecasts by the names that forecasters use, and report those that are missing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tenor.errors import CellError, did_you_mean
 from tenor.ingest.files.column_names import find_named, shown_header
 
 QUANTITIES = ("price", "return", "volatility", "variance", "log_variance", "p_up")
-"""What a file may forecast, beside quantiles."""
+"""The quantities that a file may forecast, apart from quantiles."""
 MOMENTS = ("session", "as_of", "target_session")
-"""What says from when a forecast is; one of them is needed."""
+"""The columns that show when a forecast was made; one of them is needed."""
 
 _ALIASES: dict[str, tuple[str, ...]] = {
     "symbol": ("symbol", "ticker", "unique_id", "tic", "instrument", "asset"),
@@ -35,9 +35,9 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "model": ("model", "model_name"),
 }
 NAMES = {alias: column for column, aliases in _ALIASES.items() for alias in aliases}
-"""What a column may be called, without case, spaces and hyphens -> tenor's name of it."""
+"""From each name that a column may have (see `plain_column`) to tenor's name of it."""
 _EITHER = ("date", "ds", "day", "datetime", "timestamp", "time")
-"""Names that may be the session before a forecast or the one that it is for."""
+"""Names that may mean the last session known to a forecast or the session that it forecasts."""
 _QUANTILE = re.compile(r"(?:(price|return)_)?q(?:uantile)?_?(0?\.\d+|\d{1,2}\.\d+|\d{1,3})")
 
 
@@ -50,11 +50,11 @@ class ForecastColumns:
     place
         Position of each of tenor's columns among the file's own names.
     quantiles
-        Position of the column of each quantile's level.
+        From the level of a quantile (0 to 1) to the position of its column.
     of
-        What the quantiles are of, where their names say so: ``price`` or ``return``; ``""`` else.
+        The quantity of the quantiles, if their names state it: ``price`` or ``return``; ``""`` otherwise.
     ignored
-        Names that mean nothing, each with what it may have been meant for.
+        Unknown names, each with a suggestion of what it may mean.
     """
 
     place: dict[str, int]
@@ -69,16 +69,16 @@ def match_forecast_columns(names: Sequence[str], chosen: Mapping[str, str], file
     Parameters
     ----------
     names
-        The file's own.
+        The file's own names of its columns.
     chosen
-        What the user named (`column_names.parse_columns` over `NAMES`).
+        The columns that the user named (as `column_names.parse_columns` returns them, with `NAMES`).
     file
-        Its name, for messages.
+        The name of the file, for messages.
 
     Raises
     ------
     CellError
-        A column is missing or there twice, a date can be read in two ways, or nothing is forecast.
+        A column is missing or appears twice, a date can have two meanings, or nothing is forecast.
     """
     place = find_named(chosen, names)
     quantiles: dict[float, int] = {}
@@ -121,13 +121,13 @@ def match_forecast_columns(names: Sequence[str], chosen: Mapping[str, str], file
 
 
 def level_kind(name: str) -> str:
-    """What the quantile column `name` says that it is of: ``price``, ``return`` or ``""``."""
+    """The quantity that the name of a quantile column states: ``price``, ``return`` or ``""``."""
     parts = _QUANTILE.fullmatch(name)
     return (parts[1] or "") if parts else ""
 
 
 def _level(name: str) -> float:
-    """The level of the quantile column `name`: ``q05``, ``q0.05``, ``q2.5``, ``q025``; 0 where it is none."""
+    """The level of the quantile column `name`: ``q05``, ``q0.05``, ``q2.5``, ``q025``; 0 if it is not one."""
     parts = _QUANTILE.fullmatch(name)
     if parts is None:
         return 0.0
@@ -170,7 +170,7 @@ def _require(
         raise CellError(
             file,
             f"has no column 'horizon' (its header: {header})",
-            "add it, in sessions ahead, 1 for the next one, or add both 'session' and 'target_session'."
+            "add it as a number of sessions ahead (1: the next session), or add both 'session' and 'target_session'."
             f"{_hint('horizon', names)}",
             mend='df["horizon"] = 1  # sessions ahead',
         )
@@ -186,11 +186,11 @@ def _require(
 
 
 def _hint(column: str, names: Sequence[str]) -> str:
-    """`` Is it 'x'?`` for the file's own name that is nearest to the column's."""
+    """`` Is it 'x'?`` for the name in the file that is most similar to `column`."""
     near = did_you_mean(column, [plain_column(name) for name in names])
     return near.replace("Did you mean", "Is it")
 
 
 def plain_column(name: str) -> str:
-    """`name` without case, spaces and hyphens."""
+    """`name` in lower case, without spaces and hyphens, to compare names."""
     return re.sub(r"[\s-]+", "_", name.strip().casefold())

@@ -1,7 +1,7 @@
-"""Files of forecasts, anybody's: CSV, Parquet or a frame, one row a symbol, session and horizon.
+"""Read forecasts of any model from CSV, Parquet or a frame; one row for each symbol, session and horizon.
 
-What a file says is checked here as far as the file alone shows it: names, numbers, dates, doubled rows, quantiles that
-cross. Whether a forecast can be judged, and whether it was made in time, is matched where the bars are.
+This module checks what can be checked without the bars: names, numbers, dates, duplicate rows, crossing quantiles.
+Whether a forecast can be judged, and whether it was made in time, is checked where the bars are known.
 """
 
 from __future__ import annotations
@@ -53,31 +53,31 @@ _TIMES = ("as_of", "made_at")
 _NUMBERS = (*QUANTITIES, "last_price")
 _ABOVE_ZERO = ("price", "last_price", "volatility", "variance")
 _BOUNDS = {"volatility": (1e-12, 1e12), "variance": (1e-24, 1e24), "log_variance": (-55.0, 55.0)}
-"""Column -> the least and the largest number in any unit that people use: the variance has to be a number as well."""
+"""From a column to its smallest and largest plausible number, in any common unit; the variance must be finite too."""
 _KEYS = ["symbol", "session", "as_of", "target_session", "horizon"]
 _ROUNDING = 1e-9
-"""By so much of its size a quantile may lie below the one before: rounding."""
+"""A quantile may be below the one of the next lower level by this share of its size, because of rounding."""
 
 
 @dataclass(frozen=True)
 class ForecastRows:
-    """What one model forecast.
+    """The forecasts of one model.
 
     Attributes
     ----------
     name
-        Of the model: what the column ``model`` says, else the file's name without its ending.
+        The name of the model: from the column ``model``, otherwise the file's name without its suffix.
     frame
-        One row a forecast: ``symbol``; ``session``, ``target_session``, ``trained_until`` (days, NaT where not said);
-        ``as_of``, ``made_at`` (UTC, likewise); ``horizon`` (0 where it follows from the two sessions); ``price,
-        return, volatility, variance, log_variance, p_up, last_price`` (NaN where not said); ``row``, where it stands in
-        the file.
+        One row for each forecast: ``symbol``; ``session``, ``target_session``, ``trained_until`` (days; NaT if not
+        given); ``as_of``, ``made_at`` (UTC; NaT if not given); ``horizon`` (0 if it follows from the two sessions);
+        ``price, return, volatility, variance, log_variance, p_up, last_price`` (NaN if not given); ``row``, its line or
+        row number in the file.
     levels
-        Of the quantiles, rising.
+        The levels of the quantiles, ascending.
     quantiles
-        [row, level]; NaN where not said.
+        [row, level]; NaN if not given.
     quantiles_of
-        ``price``, ``return``, or ``""`` where the names do not say.
+        The quantity of the quantiles, ``price`` or ``return``; ``""`` if the names do not state it.
     notes
         What was assumed or ignored, in words.
     """
@@ -90,7 +90,7 @@ class ForecastRows:
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        """How many forecasts."""
+        """Number of forecasts."""
         return len(self.frame)
 
     def has(self, column: str) -> bool:
@@ -107,22 +107,27 @@ def read_forecasts(
     calendar: str = "XNYS",
     now: pd.Timestamp | None = None,
 ) -> list[ForecastRows]:
-    """Read a file or a frame of forecasts; one entry a model, where a column ``model`` names several.
+    """Read a file or a frame of forecasts.
 
     Parameters
     ----------
     source
-        A CSV or Parquet file, a pandas frame, or any other that has ``to_pandas``.
+        A CSV or Parquet file, a pandas frame, or another table with a method ``to_pandas``.
     columns
-        The file's own names of columns, by tenor's.
+        From tenor's names of columns to those of the file.
     dates
-        The order of dates such as 02/12/2024: ``dmy``, ``mdy`` or ``ymd``; decided by the file if None.
+        The order of dates such as 02/12/2024: ``dmy``, ``mdy`` or ``ymd``; None decides it from the file.
     name
-        Of the model; by default the file's name, or ``forecasts``.
+        The name of the model; by default the file's name, or ``forecasts``.
     calendar
-        Of symbols whose names tell no market; it helps to decide the order of dates.
+        The exchange of symbols whose names show no market; it helps to decide the order of dates.
     now
-        UTC; the clock's time by default.
+        UTC; the current time by default.
+
+    Returns
+    -------
+    list of ForecastRows
+        One for each model that a column ``model`` names; otherwise a single one.
 
     Raises
     ------
@@ -152,7 +157,7 @@ def read_forecasts(
 
 
 def _refused(why: str, mend: str, column: str, *, of_frame: bool) -> DataError:
-    """The refusal of a file, and of a frame with the line that mends it."""
+    """The error that refuses a file; for a frame, with the line of code that repairs it."""
     if not of_frame:
         return DataError(why if why.endswith(("?", ".")) else f"{why}.")
     return FrameError(why, mend.replace("CELLS", f"df[{column!r}]").replace("NAME", repr(column)))
@@ -197,7 +202,7 @@ def _read_file(path: Path) -> ForecastCells:
 
 
 def _meaning(names: list[str]) -> int:
-    """How many of a header's names mean something."""
+    """How many names of a header are known."""
     from tenor.ingest.files.forecast_columns import NAMES, level_kind
 
     plain = [name.strip().casefold().replace(" ", "_") for name in names]
@@ -215,13 +220,13 @@ def _of_frame(source: Any, file: str) -> ForecastCells:
         return replace(_of_table(source, file), from_zero=True)
     frame = source.to_pandas() if not isinstance(source, pd.DataFrame) and hasattr(source, "to_pandas") else source
     if frame is None:
-        raise UnusableError("is None, and no table", "give a file, or a frame with a row a forecast")
+        raise UnusableError("is None, not a table", "give a file, or a frame with one row per forecast")
     if not isinstance(frame, pd.DataFrame):
         try:
             frame = pd.DataFrame(frame)
         except (TypeError, ValueError) as error:
             raise UnusableError(
-                f"of type {type(source).__name__} is not a table", "give a file, or a frame with a row a forecast"
+                f"of type {type(source).__name__} is not a table", "give a file, or a frame with one row per forecast"
             ) from error
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
@@ -319,7 +324,7 @@ def _rows(raw: ForecastCells, matched: ForecastColumns, order: Any, calendar: st
     columns = [read_numbers(raw, place) for place in matched.quantiles.values()]
     quantiles = np.stack(columns, axis=1) if columns else np.full((count, 0), np.nan)
     if not any(np.isfinite(data[column]).any() for column in QUANTITIES) and not np.isfinite(quantiles).any():
-        raise UnusableError("holds no forecast, every cell of it is empty", "write numbers into the columns")
+        raise UnusableError("holds no forecast: all its cells are empty", "write numbers into the columns")
     frame = pd.DataFrame(data).assign(row=raw.rows - raw.from_zero)
     _refuse_doubled(raw, frame)
     _refuse_crossing(raw, matched, quantiles)
@@ -349,7 +354,7 @@ def _in_range(raw: ForecastCells, column: str, place: int, numbers: Float64) -> 
 
 def _refuse_doubled(raw: ForecastCells, frame: pd.DataFrame) -> None:
     if any(name.strip().casefold() in ("model", "model_name") for name in raw.names):
-        return  # several models may forecast the same: each is checked by itself
+        return  # several models may forecast the same session: each model is checked separately
     _refuse_same(frame, _KEYS, raw)
 
 
@@ -367,8 +372,8 @@ def _refuse_same(frame: pd.DataFrame, keys: list[str], raw: ForecastCells) -> No
     own = [name for name in raw.names if NAMES.get(plain_column(name)) in (*keys, "model")]
     raise UnusableError(
         f"repeats row {int(same['row'].iloc[0])}: {second['symbol']}, {day}, {int(second['horizon'])} ahead "
-        f"({int(doubled.sum()):,} rows are doubled)",
-        "keep one row a symbol, session and horizon, and one model a file (or a column 'model')",
+        f"({int(doubled.sum()):,} rows are duplicates)",
+        "keep one row per symbol, session and horizon, and one model per file (or add a column 'model')",
         row=int(second["row"]) + raw.from_zero,
         mend=f"df = df.drop_duplicates({own!r}, keep='last')",
     )
@@ -399,7 +404,7 @@ def _refuse_crossing(raw: ForecastCells, matched: ForecastColumns, quantiles: Fl
 
 
 def _by_model(rows: ForecastRows, raw: ForecastCells, matched: ForecastColumns, *, named: bool) -> list[ForecastRows]:
-    """The rows of each model that the column ``model`` names; all of them where there is none."""
+    """The rows of each model that the column ``model`` names; all rows if there is no such column."""
     if "model" not in matched.place:
         return [rows]
     codes, texts = distinct(raw.cell(matched.place["model"]))

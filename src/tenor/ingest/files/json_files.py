@@ -1,4 +1,4 @@
-"""Bars in JSON: lines of objects, or one document with a table, as brokers' interfaces and pandas write them."""
+"""Bars in JSON: JSON lines, or one document with a table, as brokers' APIs and pandas write them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LINES_SUFFIXES = (".jsonl", ".ndjson")
 JSON_SUFFIXES = (*LINES_SUFFIXES, ".json")
 _SAMPLE = 20
 DATE = "Date"
-"""What labels of rows become a column of."""
+"""The name of the column that the labels of rows become."""
 
 
 def is_bar_json(path: Path, columns: Mapping[str, str] | None = None) -> bool:
-    """Whether `path`, lines or a document, has a table with date, open, high, low and close.
+    """Whether `path` (JSON lines or a JSON document) has a table with date, open, high, low and close.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def is_bar_json(path: Path, columns: Mapping[str, str] | None = None) -> bool:
     except OSError:
         return False
     except UnusableError:
-        return True  # columns of bars, and of different lengths
+        return True  # columns of bars, but of different lengths: the reader reports it
 
 
 def _are_bars(names: Sequence[str], columns: Mapping[str, str] | None) -> bool:
@@ -53,7 +53,7 @@ def _are_bars(names: Sequence[str], columns: Mapping[str, str] | None) -> bool:
 
 
 def read_json_rows(path: Path, columns: Mapping[str, str] | None = None) -> tuple[list[dict[str, Any]], str]:
-    """The rows in `path` as objects, and the symbol of the document (``""`` where it has none).
+    """The rows in `path` as objects, and the symbol of the document (``""`` if it names none).
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def read_json_rows(path: Path, columns: Mapping[str, str] | None = None) -> tupl
     Raises
     ------
     UnusableError
-        It is no JSON, or has no list of objects.
+        It is not JSON, or has no table of objects.
     """
     try:
         content = path.read_bytes()
@@ -85,13 +85,13 @@ def read_json_rows(path: Path, columns: Mapping[str, str] | None = None) -> tupl
         return _required(records), ""
     document = _parsed(content)
     rows = _bars_of(document, columns)
-    if rows is None:  # the names of another table are for the message
+    if rows is None:  # read any other table, so that the message can list its names
         rows = find_table(document, bool, DATE)
     return _required(rows or []), symbol_in(document)
 
 
 def _bars_of(document: Any, columns: Mapping[str, str] | None) -> list[dict[str, Any]] | None:
-    """The bars in a document; None where it has no table of them."""
+    """The rows of the table of bars in a document; None if it has none."""
     if isinstance(document, list) and document and not columns:
         first = document[0] if isinstance(document[0], list) else []
         assumed = headerless([str(cell) for cell in first])
@@ -102,7 +102,7 @@ def _bars_of(document: Any, columns: Mapping[str, str] | None) -> list[dict[str,
 
 def _required(records: list[Any]) -> list[dict[str, Any]]:
     if not records or not all(isinstance(record, dict) for record in records):
-        raise UnusableError("has no list of JSON objects", "write one object a bar, or CSV")
+        raise UnusableError("has no list of JSON objects", "write one object per bar, or CSV")
     return [{str(name): value for name, value in record.items()} for record in records]
 
 

@@ -1,8 +1,8 @@
-"""The shapes in which programs write a table as JSON, each as a list of objects, one a row.
+"""Convert the layouts in which programs write a table as JSON to a list of objects, one for each row.
 
-A list of objects; a list of lists under a header; columns as lists (``{"t": [...], "c": [...]}``, as services answer
-that have candles); and what pandas' ``to_json`` writes: columns over rows, rows over columns, and ``split``. The
-table may lie deeper in a document, and there may be one a symbol.
+The layouts are: a list of objects; a list of lists with a header; columns as lists (``{"t": [...], "c": [...]}``, as
+services of candles answer); and the ``orient`` values ``columns``, ``index`` and ``split`` of pandas' ``to_json``. The
+table may be nested in a document, and there may be one for each symbol.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ _DEEPEST = 6
 _SAMPLE = 20
 _FIRST = 1000
 _MOST_COLUMNS = 60_000
-# how tables are called whose names, and whose rows, are lists
+# the keys under which documents store the header and the rows, if both are lists
 _HEADERS = ("columns", "column_names", "columnnames", "fields", "headers")
 _BODIES = ("data", "rows", "values")
 _SYMBOLS = ("symbol", "ticker", "dataset_code")
-# what a service says of its own answer where another has the symbol
+# values of a field that holds the state of the answer in some services, and the symbol in others
 _STATES = ("ok", "no_data", "error", "success")
 
 
 def find_table(document: Any, wanted: Wanted, label: str, *, depth: int = _DEEPEST) -> Rows | None:
-    """The rows of the first table in `document` whose columns are `wanted`; None where there is none.
+    """The rows of the first table in `document` whose columns are `wanted`; None if there is none.
 
     Parameters
     ----------
     document
-        What a JSON text holds.
+        A parsed JSON text.
     wanted
-        Whether names of columns are those of the table that is looked for.
+        Takes the names of a table's columns; returns whether it is the table that is looked for.
     label
-        What a table's labels of rows become a column of, where it is not `wanted` without.
+        The name of the column that the labels of rows become, if the table is not `wanted` without this column.
     depth
-        How deep it may lie.
+        How deep the table may be nested.
 
     Raises
     ------
     UnusableError
-        Its columns are lists of different lengths.
+        The columns of the table are lists of different lengths.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def find_table(document: Any, wanted: Wanted, label: str, *, depth: int = _DEEPE
 
 
 def _tables_in(parts: Iterable[tuple[Any, Any]], wanted: Wanted, label: str, depth: int) -> dict[Any, Rows]:
-    """Which of the parts of a document have a table; none where the first `_FIRST` have none: they are rows."""
+    """The parts of a document that have a table; none if the first `_FIRST` have none, because then they are rows."""
     tables: dict[Any, Rows] = {}
     for count, (key, inner) in enumerate(parts):
         if count == _FIRST and not tables:
@@ -83,7 +83,7 @@ def _tables_in(parts: Iterable[tuple[Any, Any]], wanted: Wanted, label: str, dep
 
 
 def symbol_in(document: Any) -> str:
-    """The symbol that a document names for all its rows, itself or in its description; ``""`` where it names none.
+    """The symbol that a document names for all its rows, at the top level or in its metadata; ``""`` if it names none.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def _joined(tables: Sequence[tuple[str, Rows]]) -> Rows:
 
 
 def _as_table(value: Any, wanted: Wanted, label: str) -> Rows | None:
-    """The rows of `value` itself, in the first shape in which its columns are `wanted`."""
+    """The rows of `value` itself, in the first layout in which its columns are `wanted`."""
     if isinstance(value, list):
         return _of_objects(value, wanted) or _of_lists(value, wanted)
     if not isinstance(value, Mapping) or not value:
@@ -135,7 +135,7 @@ def _of_objects(value: list[Any], wanted: Wanted) -> Rows | None:
 
 
 def _of_lists(value: list[Any], wanted: Wanted) -> Rows | None:
-    """Lists under a list of names."""
+    """A list of names, followed by lists of values."""
     if len(value) < 2 or not all(isinstance(row, list) and len(row) == len(value[0]) for row in value):
         return None
     names = value[0]
@@ -145,7 +145,7 @@ def _of_lists(value: list[Any], wanted: Wanted) -> Rows | None:
 
 
 def _of_split(value: Mapping[str, Any], wanted: Wanted, label: str) -> Rows | None:
-    """Names, rows and perhaps labels apart: pandas' ``split``, and services that send tables."""
+    """Separate lists of names, rows and perhaps labels: pandas' ``split``, and services that send tables."""
     keys = {str(key).lower(): key for key in value}
     header = next((value[keys[name]] for name in _HEADERS if name in keys), None)
     body = next((value[keys[name]] for name in _BODIES if name in keys), None)
@@ -164,7 +164,7 @@ def _of_split(value: Mapping[str, Any], wanted: Wanted, label: str) -> Rows | No
 
 
 def _name(name: Any) -> str:
-    """A column's name: a text, the parts of one of several levels, or an object that describes it."""
+    """The name of a column: a text, the levels of a MultiIndex, or an object that describes the column."""
     if isinstance(name, Mapping):
         return str(name.get("name", ""))
     if isinstance(name, list):
@@ -173,7 +173,7 @@ def _name(name: Any) -> str:
 
 
 def _of_columns(value: Mapping[str, Any], wanted: Wanted) -> Rows | None:
-    """Columns as lists; what stands beside them describes the answer."""
+    """Columns as lists; other fields of the object are metadata."""
     columns = {
         str(key): cells
         for key, cells in value.items()
@@ -189,7 +189,7 @@ def _of_columns(value: Mapping[str, Any], wanted: Wanted) -> Rows | None:
 
 
 def _of_yahoo(value: Mapping[str, Any], wanted: Wanted) -> Rows | None:
-    """A chart of Yahoo's: moments, and lists of prices in groups beside them."""
+    """Yahoo's chart format: a list of moments, and groups of lists of prices."""
     groups = value.get("indicators")
     if not isinstance(groups, Mapping) or "timestamp" not in value:
         return None
@@ -201,12 +201,12 @@ def _of_yahoo(value: Mapping[str, Any], wanted: Wanted) -> Rows | None:
 
 
 def _of_mappings(value: Mapping[str, Any], wanted: Wanted, label: str) -> Rows | None:
-    """Columns over rows, or rows over columns: pandas' ``columns`` and ``index``, and one object a day."""
+    """Columns that contain rows, or rows that contain columns: pandas' ``columns`` and ``index``, one object a day."""
     parts = {str(key): part for key, part in value.items() if isinstance(part, Mapping) and part}
     if not parts or any(isinstance(cell, (list, Mapping)) for part in parts.values() for cell in part.values()):
         return None
     outer, inner = list(parts), _names(list(parts.values()))
-    labelled = len(parts) == len(value)  # what stands beside days or columns has no row of its own
+    labelled = len(parts) == len(value)  # whether every part is an object; otherwise some fields are metadata
     if wanted(inner):
         return [_named(part) for part in parts.values()]
     if labelled and len(outer) <= _MOST_COLUMNS and (wanted(outer) or wanted([label, *outer])):
@@ -227,7 +227,7 @@ def _named(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def described(document: Any) -> str:
-    """The names in a document, for a message: those of its first row, column or answer."""
+    """The names in a document, for a message: those of its first row or columns, or its top-level keys."""
     if isinstance(document, list):
         inner = next((item for item in document if isinstance(item, Mapping)), None)
         return described(inner) if inner is not None else ""

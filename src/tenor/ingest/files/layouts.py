@@ -1,6 +1,6 @@
-"""Find the columns of a file by their names, as publishers write them, in several languages.
+"""Find the columns of a file by the names that data vendors use, in several languages.
 
-Names are compared without case, accents, spacing and punctuation. The user's own choice (``--columns``) comes first.
+Names are compared without case, accents, spaces and punctuation. The user's own choice (``--columns``) comes first.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split(", "))
 
 
-# In order of preference: where a file has several, the first one counts. An "original open" stands beside an adjusted
-# "open" in files whose high, low and close are unadjusted; the words of other languages and the short names of dumps
-# come last.
+# In order of preference: if a file has several of them, the first one counts. Some files have both an "original open"
+# and an adjusted "open", while their high, low and close are unadjusted. Words of other languages and short names of
+# database dumps come last.
 ALIASES: dict[str, tuple[str, ...]] = {
     "session": (
         *_names("date, session, day, datetime, timestamp, index level 0, traddt, trade date, trading date, date1"),
@@ -64,7 +64,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "source": ("src",),
     "clock": ("time", "clock", "uhrzeit", "hora", "heure"),
 }
-# what a last price is called; a name of its own only beside open, high and low
+# names of a last price; they mean the close only if the file also has open, high and low
 _LAST = _names("last, latest, px last, price, zuletzt, letzter, dernier, ultimo, laatst, senast, simdi, 現在値, цена")
 _UNIT = re.compile(r"[(\[][^)\]]*[)\]]")
 _OTHER_PRICE = re.compile(r"(?i)[(\[][^)\]]*\b(adj|unadj|bid|ask|mid|prev|change|avg|52|week|year)")
@@ -81,7 +81,7 @@ class FileColumns:
     Attributes
     ----------
     place
-        From tenor's name (`session`, `symbol`, `open` …, and `period` for Stooq's) to the column's position.
+        From tenor's name (`session`, `symbol`, `open` …, and `period` in Stooq's files) to the column's position.
     names
         The file's own names, by position.
     chosen
@@ -107,7 +107,7 @@ class FileColumns:
             own = self.own_name(column)
             aliases = ALIASES[column]
             twins = [n for n in self.names if plain_name(n) in aliases and n != own]
-            # short names and those of another kind are no twins of a column named in full
+            # one-letter names, and other columns of dates or symbols, are not alternatives worth a note
             twins = [n for n in twins if len(plain_name(n)) > 1 and column not in ("session", "clock", "symbol")]
             if twins and column not in self.chosen:
                 notes.append(f"{column.replace('_', ' ')} is read from {own!r}, not {twins[0]!r}")
@@ -117,24 +117,31 @@ class FileColumns:
 
     @property
     def missing(self) -> list[str]:
-        """Which of date, open, high, low and close there are not."""
+        """Which of date, open, high, low and close are missing."""
         return ["date" if c == "session" else c for c in _REQUIRED if c not in self.place]
 
 
 def match_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None) -> FileColumns:
-    """Find tenor's columns among `names`; `chosen` has the user's own choice (see `column_names.parse_columns`).
+    """Find tenor's columns among `names`.
+
+    Parameters
+    ----------
+    names
+        The file's own names of its columns.
+    chosen
+        The user's own choice (see `column_names.parse_columns`).
 
     Raises
     ------
     UnusableError
-        One of date, open, high, low, close is missing, or a chosen one; the message has the names there are.
+        One of date, open, high, low, close or a chosen column is missing; the message lists the names of the file.
     """
     columns = guess_columns(names, chosen)
     if columns.missing:
         wanted = ", ".join(columns.missing)
         options = ",".join(f"{column}=…" for column in columns.missing)
         remedy = f"{NAME_THEM}, or say which they are: --columns {options}"
-        if set(PRICE_COLUMNS) <= set(columns.missing):  # perhaps news, under names that are not known
+        if set(PRICE_COLUMNS) <= set(columns.missing):  # perhaps news with unknown names
             remedy += "; for news --columns text=…,published_at=…,symbol=…"
         raise UnusableError(f"has no column for {wanted} (its header: {shown_header(names)})", remedy)
     return columns
@@ -150,9 +157,9 @@ def guess_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None)
         hint = did_you_mean(absent, [name.strip() for name in names]).strip()
         raise UnusableError(error.why, f"{error.remedy} ({hint})" if hint else error.remedy) from None
     plain = [plain_name(name) for name in names]
-    # "Open (USD)", "Date (UTC)": what stands in brackets is a unit, unless it says that the price is another one
+    # "Open (USD)", "Date (UTC)": text in brackets is a unit, unless it shows that the column is a different price
     bare = [plain_name(_UNIT.sub(" ", name)) if not _OTHER_PRICE.search(name) else "" for name in names]
-    if "T" in names and "t" in names:  # a dump of one day: the symbol is T, the time t
+    if "T" in names and "t" in names:  # a service's dump of all symbols of one day: T is the symbol, t the time
         place = {"symbol": list(names).index("T"), "session": list(names).index("t")} | place
     for column, aliases in ALIASES.items():
         taken = set(place.values())
@@ -178,10 +185,15 @@ def guess_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None)
 
 
 def headerless(cells: Sequence[str]) -> tuple[str, ...] | None:
-    """The names of the columns of a file without a header that `cells`, its first line, show to be one of two.
+    """The names of the columns of a file without a header, if `cells`, its first line, has one of two known layouts.
 
     Binance's candles have twelve columns: open time, prices, volume, close time and turnovers. MetaTrader 4 writes
     ``2024.01.02,00:00`` before the prices and the volume.
+
+    Returns
+    -------
+    tuple of str or None
+        None for any other line.
     """
     plain = [cell.strip() for cell in cells]
     if len(plain) == len(_CANDLE) and all(re.fullmatch(r"-?\d+(\.\d+)?", cell) for cell in plain):
@@ -202,13 +214,13 @@ _CANDLE_NAMES = {"quote volume", "quote asset volume", "taker buy volume", "take
 
 
 def are_candles(names: Sequence[str]) -> bool:
-    """Whether `names` are those of Binance's candles, which are of coins."""
+    """Whether `names` are those of Binance's candles, whose symbols are pairs of cryptocurrencies."""
     plain = [plain_name(name) for name in names]
     return "open time" in plain and bool(_CANDLE_NAMES & set(plain))
 
 
 def plain_name(name: str) -> str:
-    """``"<Adj_Close>"``, ``"5. adjusted close"`` and ``"ADJ CLOSE"`` without their marks, in lower case.
+    """A name in lower case without punctuation, such as ``"<Adj_Close>"``, ``"5. adjusted close"`` or ``"ADJ CLOSE"``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Texts, symbols and sources of news: what a cell of a file means, or why it means nothing."""
+"""Read cells of news as texts, symbols and sources, or give the reason why a cell can't be used."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SHOWN = 40
 _BETWEEN = re.compile(r"[\s,;|]+")
 _CLASS_SHARE = re.compile(r"(?<![^\s,;|$])([A-Za-z0-9&]{1,10})\s+([A-Za-z]{1,2})(?![^\s,;|])")
 _SIDE_BY_SIDE = re.compile(r"""['"]\s+['"]""")
-# what Reddit and NewsAPI leave of a text that was taken down
+# what Reddit and NewsAPI return for a text that was deleted
 _REMOVED = ("[removed]", "[deleted]")
-# where an item of a list of symbols is an object: Alpha Vantage, Marketaux; of a source: NewsAPI, Polygon
+# keys to look for if a symbol is an object (Alpha Vantage, Marketaux), and if a source is one (NewsAPI, Polygon)
 _SYMBOL_KEYS = ("symbol", "ticker", "code", "name")
 _NAME_KEYS = ("name", "title", "id")
 _LONGEST_LIST = 10_000
@@ -36,14 +36,14 @@ def shown(value: Any) -> str:
 
 
 def storable(value: Any) -> Any:
-    """`value`; in a text each half of a surrogate pair, which is legal in JSON but can't be stored, as ``\ufffd``."""
+    """`value`; in a text, each lone surrogate, which is legal in JSON but can't be stored, becomes ``\ufffd``."""
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
 
 
 def read_text(value: Any) -> tuple[str, str]:
-    """The text in one line, and why it is none (``""`` where it is one)."""
+    """The text in one line, and the reason if the cell has no text (``""`` otherwise)."""
     if value is None or (isinstance(value, float) and value != value):
         return "", "is missing"
     if not isinstance(value, str):
@@ -55,7 +55,7 @@ def read_text(value: Any) -> tuple[str, str]:
 
 
 def class_shares(value: Any) -> list[str]:
-    """The symbols that a cell would have if a blank in it stood before a class of shares: ``BRK-B`` of ``BRK B``.
+    """The symbols of share classes that a cell may mean if they are written with a space: ``BRK-B`` for ``BRK B``.
 
     Examples
     --------
@@ -69,17 +69,23 @@ def class_shares(value: Any) -> list[str]:
 
 
 def read_symbols(value: Any, known: Collection[str] = ()) -> tuple[tuple[str, ...], str, int]:
-    """The distinct symbols in a cell, why there are none, and how many items of the cell are no symbol.
+    """Read the symbols in a cell.
 
-    A cell is one symbol, several with spaces, commas or semicolons between, or a list: of JSON, of Python as pandas
-    writes one, or of objects with a ``symbol`` or ``ticker``. A ``$`` before a symbol is dropped.
+    A cell is one symbol, several separated by spaces, commas or semicolons, or a list: in JSON, in Python's notation as
+    pandas writes it, or of objects with a ``symbol`` or ``ticker``. A ``$`` before a symbol is dropped.
 
     Parameters
     ----------
     value
         The cell.
     known
-        Class shares that a blank does not split.
+        Share classes such as ``BRK-B``; ``BRK B`` is then one symbol, not two.
+
+    Returns
+    -------
+    tuple of tuple of str, str and int
+        The distinct symbols; the reason if there are none (``""`` otherwise); and how many items of the cell are not
+        symbols.
 
     Examples
     --------
@@ -100,7 +106,7 @@ def read_symbols(value: Any, known: Collection[str] = ()) -> tuple[tuple[str, ..
 
 
 def read_source(value: Any, default: str) -> str:
-    """The name of a source, or of the object that holds its name; `default` where it is missing."""
+    """The name of a source, given as a text or an object that holds the name; `default` if it is missing."""
     value = _parsed(value)
     if isinstance(value, dict):
         value = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
@@ -111,7 +117,7 @@ def read_source(value: Any, default: str) -> str:
 
 
 def read_url(value: Any) -> str:
-    """The address, or ``""``."""
+    """The URL in a cell; ``""`` if there is none."""
     return value.strip() if isinstance(value, str) and not is_missing(value) else ""
 
 
@@ -132,10 +138,10 @@ def _items(value: Any) -> Iterable[Any]:
 
 
 def _parsed(value: Any) -> Any:
-    """The list or object that a text writes in JSON or in Python; otherwise `value`."""
+    """The list or object that a text contains in the notation of JSON or Python; otherwise `value`."""
     if not isinstance(value, str) or value[:1] not in ("[", "{", "(") or len(value) > _LONGEST_LIST:
         return value
-    # Python joins 'A' 'B', as pandas writes an array of two, to 'AB'
+    # pandas writes an array as 'A' 'B', which Python would join to 'AB'
     readers = (json.loads,) if _SIDE_BY_SIDE.search(value) else (json.loads, ast.literal_eval)
     for read in readers:
         try:

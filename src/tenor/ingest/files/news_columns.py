@@ -1,4 +1,4 @@
-"""Which column of a file of news holds what, as publishers, brokers and feeds name them."""
+"""Find the columns of a file of news by the names that publishers, brokers and feeds use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tenor.errors import UnusableError
 from tenor.ingest.files.column_names import find_named, shown_header
 
 NEWS_FIELDS = ("text", "published_at", "symbol", "source", "url")
-# In order of preference, names compared without case and marks: publishedAt, published_at and "Published At" are one.
+# In order of preference. Names are compared without case and punctuation: publishedAt equals published_at.
 _ALIASES: dict[str, tuple[str, ...]] = {
     "text": (
         *("text", "headline", "title", "fulltext", "webtitle", "headlinetext", "newstitle", "newsheadline"),
@@ -41,7 +41,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 }
 _CLOSES = {"close", "adjclose", "closelast"}
 _PRICES = {"open", "high", "low"}
-_BARS_OWN = {"open", "high", "low", "close", "adj_close"}  # tenor's names of what only bars have
+_BARS_OWN = {"open", "high", "low", "close", "adj_close"}  # columns that only bars have
 _WANTED = {"text": "text", "published_at": "time", "symbol": "symbol"}
 
 
@@ -68,7 +68,7 @@ class NewsColumns:
         return self.names[self.place[column]]
 
     def notes(self) -> list[str]:
-        """Which of several columns was taken, in words."""
+        """Which of several possible columns is used, in words."""
         notes = []
         for column in ("text", "published_at", "symbol"):
             twins = [n for n in self.names if plain_name(n) in _ALIASES[column] and n != self.own(column)]
@@ -79,12 +79,19 @@ class NewsColumns:
 
 
 def news_columns(names: Sequence[str], columns: Mapping[str, str] | None = None) -> NewsColumns:
-    """Find tenor's columns among `names`; `columns` names some, as `parse_columns` gives them.
+    """Find tenor's columns among `names`.
+
+    Parameters
+    ----------
+    names
+        The file's own names of its columns.
+    columns
+        The user's own choice, as `parse_columns` returns it.
 
     Raises
     ------
     UnusableError
-        There is none for the text, the time or the symbol, or one that the user named is missing.
+        There is no column for the text, the time or the symbol, or a column that the user named is missing.
     """
     found = guess_news_columns(names, columns)
     missing = [what for column, what in _WANTED.items() if column not in found.place]
@@ -113,7 +120,7 @@ def guess_news_columns(names: Sequence[str], columns: Mapping[str, str] | None =
 
 
 def names_news(names: Sequence[str], columns: Mapping[str, str] | None = None) -> bool:
-    """Whether a header is that of news: it has a column of texts, and none of prices."""
+    """Whether a header is that of news: it has a column of texts and no column of prices."""
     plain = {plain_name(name) for name in names}
     if any(column in _BARS_OWN and own in names for column, own in (columns or {}).items()):
         return False
@@ -123,7 +130,7 @@ def names_news(names: Sequence[str], columns: Mapping[str, str] | None = None) -
 
 
 def known_names(names: Sequence[str]) -> int:
-    """How many of `names` mean something in a file of news."""
+    """How many of `names` are known names of columns of news."""
     every = {alias for aliases in _ALIASES.values() for alias in aliases}
     return sum(plain_name(name) in every for name in names)
 

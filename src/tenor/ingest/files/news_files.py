@@ -1,4 +1,4 @@
-"""News from the user's files: a text, a time and a symbol a row, a batch at a time."""
+"""News from the user's files, read batch by batch. Each row has a text, a time and a symbol."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def is_news_file(path: Path, columns: Mapping[str, str] | None = None, encoding:
     path
         A file.
     columns
-        Names of columns that the user gave, as `parse_columns` reads them.
+        Names of columns that the user gave, as `parse_columns` returns them.
     encoding
-        Of a text that is neither UTF-8 nor UTF-16, as the user named it.
+        The encoding that the user named, for a text that is neither UTF-8 nor UTF-16.
     """
     lines = path.suffix.lower() in LINES_SUFFIXES
     try:
@@ -52,19 +52,19 @@ def is_news_file(path: Path, columns: Mapping[str, str] | None = None, encoding:
 def read_news_file(
     path: Path, *, now: pd.Timestamp | None = None, reading: Reading | None = None
 ) -> Iterator[FileBatch]:
-    """The news in `path`, some 200,000 rows at a time, so that memory stays bounded.
+    """Read the news in `path`, about 200,000 rows at a time, so that memory stays bounded.
 
-    A row about several symbols is an item of each. A row without a text, a symbol or a time with a zone, or of a time
-    after `now`, is refused. A file that can't be read at all is one refusal.
+    A row about several symbols becomes one item for each. A row without a text, a symbol or a time with its zone, or
+    with a time after `now`, is refused. A file that can't be read at all is one refusal.
 
     Parameters
     ----------
     path
         A file of delimited text, JSON lines, JSON or Parquet.
     now
-        UTC; the clock's time by default.
+        UTC; the current time by default.
     reading
-        What the user says about the file: columns that are not found by their names, the order of dates, the encoding.
+        What the user stated about the file: the names of columns, the order of dates, the encoding.
     """
     reading = reading or Reading()
 
@@ -82,19 +82,19 @@ def read_news_file(
 class NewsReader:
     """Reads the rows of one file or table, batch by batch.
 
-    What is decided once, with its first batch: which column holds what, what numbers, days and months mean, and class
-    shares.
+    Some things are decided once for the file: the meaning of each column, the unit of numbers as times, the order of
+    day and month, and the share classes.
 
     Parameters
     ----------
     path
-        What messages call it; its stem is the source of items that name none.
+        The name of the file or table in messages; its stem is the source of items that name no source.
     now
-        UTC; what is published later is refused.
+        UTC; items published later are refused.
     reading
-        What the user says about the file.
+        What the user stated about the file.
     every
-        All rows from the first on, for what can't be decided by one batch.
+        Returns all rows from the first on, to decide what one batch can't.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class NewsReader:
         self._refused = partial(refusal_frame, file=str(path), kind="news")
 
     def batch(self, rows: NewsRows, notes: tuple[str, ...]) -> FileBatch:
-        """What can be used of `rows`, and what not."""
+        """The items in `rows` that can be used, the refusals of the others, and a summary."""
         refused = [
             self._refused(row=[place], column="row", value=text, why=why, remedy=_CORRECT)
             for place, text, why in rows.broken
@@ -148,7 +148,7 @@ class NewsReader:
         return self._summed(news, refused, rows, int(usable.sum()), notes)
 
     def _order(self, times: TimeReader, cells: list[Any]) -> tuple[str, ...]:
-        """Decide the order of day and month, with the first batch that has such times, from all rows of the file."""
+        """Decide the order of day and month from all rows of the file, at the first batch where it is ambiguous."""
         if self._decided_order or not any(isinstance(cell, str) and open_date(cell) for cell in cells):
             return ()
         self._decided_order = True
@@ -157,17 +157,17 @@ class NewsReader:
             times.order, note = order_of_times(every, self._now.to_pydatetime(), self._reading.dates, times.name)
         except UnusableError:
             if times.read(pd.Series(cells, dtype=object)).why.tolist().count(NO_ZONE) == len(cells):
-                return ()  # they are not times in any order, for the reason that each row shows
+                return ()  # they are not times in any order; each row is refused with its own reason
             raise
         return (note,) if note else ()
 
     def _class_shares(self, cells: list[Any]) -> tuple[frozenset[str], tuple[str, ...]]:
-        """The class shares that cells write with a blank, and what is noted of these cells."""
+        """The share classes that cells write with a space (``BRK B``), and notes on how these cells are read."""
         maybe = {share: cell for cell in cells for share in class_shares(cell)}
         if not maybe:
             return frozenset(), ()
         if self._shares is None:
-            # written otherwise in the file, or known from bars
+            # those written without a space elsewhere in the file, and those that have bars
             own = {symbol for cell in self._column("symbol") for symbol in read_symbols(cell)[0] if "-" in symbol}
             self._shares = frozenset(own) | frozenset(self._reading.known() if self._reading.known else ())
         joined = [share for share in maybe if share in self._shares]
@@ -178,7 +178,7 @@ class NewsReader:
         return self._shares, tuple(notes)
 
     def _column(self, column: str) -> Iterator[Any]:
-        """The cells of all rows of the file."""
+        """The cells of `column` in all rows of the file."""
         assert self._columns is not None
         if column not in self._columns.place:
             return
@@ -195,7 +195,7 @@ class NewsReader:
         why: NDArray[np.object_],
         remedy: str | NDArray[np.object_],
     ) -> list[pd.DataFrame]:
-        """The refusals of the rows `hit`, a frame for each remedy."""
+        """The refusals of the rows `hit`, one frame for each remedy."""
         remedies = np.full(len(places), remedy, dtype=object) if isinstance(remedy, str) else remedy
         frames = []
         for each in dict.fromkeys(remedies[hit].tolist()):
@@ -231,7 +231,7 @@ class NewsReader:
         elif full_hours(moments):
             notes.append("every time is a full hour: if they were rounded down, items count up to an hour too early")
         if left_out:
-            notes.append(f"{left_out} items of lists of symbols are no symbol and were left out")
+            notes.append(f"{left_out} items of lists of symbols are not symbols and were left out")
         return notes
 
     def _summed(

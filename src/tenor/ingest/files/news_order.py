@@ -1,7 +1,7 @@
 """Whether times such as 03/04/2020 14:00 in a file of news are day first or month first: decided for the whole file.
 
-Numbers above 12 decide, then what would lie in the future, then the order of the rows. Where it stays open the file is
-refused: a wrong day would let a forecast read news before it was published.
+Numbers above 12 decide first, then times that would be in the future, then the order of the rows. If the order remains
+unclear, the file is refused, because with a wrong day a forecast could use news before it was published.
 """
 
 from __future__ import annotations
@@ -15,28 +15,33 @@ from tenor.errors import UnusableError
 from tenor.ingest.files.date_texts import ORDER_WORDS, OpenDate, Order
 from tenor.ingest.files.time_texts import THIS_YEAR, open_date
 
-# so many days in order, one way through the file, are no accident
+# with at least this many distinct days, an ascending or descending order of the rows is not a coincidence
 _IN_ORDER = 8
 
 
 def order_of_times(cells: Iterable[str], now: dt.datetime, given: Order | None, column: str) -> tuple[Order, str]:
-    """The order of day and month in `cells`, and a note on what was assumed; ``""`` where there was no doubt.
+    """Decide the order of day and month in the times of a file.
 
     Parameters
     ----------
     cells
         The times of a file, from its first row to its last.
     now
-        UTC.
+        The current time, UTC.
     given
-        What the user said.
+        The order that the user stated, if any.
     column
         The file's own name of the column.
+
+    Returns
+    -------
+    tuple of str and str
+        The order, and a note about what was assumed; the note is ``""`` if there was no doubt.
 
     Raises
     ------
     UnusableError
-        It can't be decided, or can't be what the user said.
+        The order can't be decided, or the times contradict the order that the user stated.
     """
     texts: dict[OpenDate, str] = {}
     rows: list[OpenDate] = []
@@ -61,7 +66,7 @@ def order_of_times(cells: Iterable[str], now: dt.datetime, given: Order | None, 
     if len({tuple(days[order].values()) for order in possible}) == 1:
         return possible[0], ""
     if all(date.dotted and date.kind == "year last" for date in texts):
-        return "dmy", ""  # hardly anybody writes a month first with points
+        return "dmy", ""  # a date with points between its parts almost never has the month first
     return _by_evidence(possible, days, rows, now, texts, column)
 
 
@@ -96,8 +101,8 @@ def _by_evidence(
     texts: dict[OpenDate, str],
     column: str,
 ) -> tuple[Order, str]:
-    """The one order without news of the future, or in which the rows stand in order."""
-    tomorrow = now.date() + dt.timedelta(days=1)  # east of Greenwich
+    """The one order without news in the future, or the one in which the rows are sorted by time."""
+    tomorrow = now.date() + dt.timedelta(days=1)  # in time zones east of UTC it is a day later already
     ahead = {order: sum(day is not None and day > tomorrow for day in days[order].values()) for order in possible}
     in_order = [order for order in possible if not ahead[order] and _sorted([days[order][date] for date in rows])]
     not_ahead = [order for order in possible if not ahead[order]]
@@ -115,7 +120,7 @@ def _by_evidence(
 
 
 def _sorted(days: list[dt.date | None]) -> bool:
-    """Whether many days stand in order, upwards or downwards."""
+    """Whether `days` are in ascending or descending order, and enough of them to tell."""
     numbers = np.array([day.toordinal() for day in days if day is not None])
     steps = np.diff(numbers)
     return len(np.unique(numbers)) >= _IN_ORDER and bool((steps >= 0).all() or (steps <= 0).all())

@@ -1,4 +1,4 @@
-"""Files of news to rows of cells as they stand: delimited text in any encoding, JSON lines, JSON documents, Parquet."""
+"""Read files of news as rows of raw cells: delimited text in any encoding, JSON lines, JSON documents, Parquet."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class NewsRows:
     Attributes
     ----------
     names
-        The file's names of its columns.
+        The file's own names of its columns.
     places
-        Where each row stands in the file, [n]: its line, in Parquet and JSON documents its number.
+        The line number of each row; in Parquet and JSON documents its row number, [n].
     cells
-        By name, the cells, [n].
+        From the name of a column to its cells, [n].
     broken
-        Place, text and reason of what is no row.
+        Line or row number, text and reason of each line that is not a row.
     """
 
     names: tuple[str, ...]
@@ -51,12 +51,14 @@ class NewsRows:
 
 
 def header_of(path: Path, columns: Mapping[str, str] | None = None, encoding: str | None = None) -> tuple[str, ...]:
-    """The names of the columns of `path`, from its beginning; none where it is not a table.
+    """The names of the columns of `path`, from its beginning; empty if it is not a table.
+
+    Errors in opening or parsing the file (such as OSError) are raised unchanged.
 
     Raises
     ------
     UnusableError
-        It is empty, or no text; what it can't be opened or parsed for is raised as it comes.
+        The file is empty or is not text.
     """
     suffix = path.suffix.lower()
     if suffix in PARQUET_SUFFIXES:
@@ -74,7 +76,7 @@ def header_of(path: Path, columns: Mapping[str, str] | None = None, encoding: st
 def read_rows(
     path: Path, columns: Mapping[str, str] | None = None, encoding: str | None = None
 ) -> Iterator[tuple[NewsRows, tuple[str, ...]]]:
-    """The rows of `path`, some 200,000 at a time, and assumptions made in reading them.
+    """The rows of `path`, about 200,000 at a time, and the assumptions made while reading them.
 
     Parameters
     ----------
@@ -83,12 +85,12 @@ def read_rows(
     columns
         Names of columns that the user gave; they help to find the delimiter.
     encoding
-        Of a text that is neither UTF-8 nor UTF-16, as the user named it.
+        The encoding that the user named, for a text that is neither UTF-8 nor UTF-16.
 
     Raises
     ------
     UnusableError
-        It can't be read.
+        The file can't be read.
     """
     suffix = path.suffix.lower()
     try:
@@ -110,7 +112,7 @@ def read_rows(
 
 
 def _likely_encoding(path: Path, given: str | None) -> str:
-    """The encoding of the header, without reading all of a file that begins in ASCII."""
+    """The encoding for reading the header; a file that begins in ASCII is not read to its end for it."""
     with path.open("rb") as file:
         head = file.read(4096)
     if head.isascii() and b"\x00" not in head:
@@ -122,12 +124,12 @@ def _likely_encoding(path: Path, given: str | None) -> str:
 
 
 def _delimiter(lines: Sequence[str], columns: Mapping[str, str] | None) -> tuple[str, Sequence[str]]:
-    """The mark between the columns, and the lines from the header on: above it Excel may name the mark."""
+    """The delimiter, and the lines from the header on; Excel may state the delimiter in a line above the header."""
     if lines and (stated := stated_delimiter(lines[0])):
         return stated, lines[1:]
     own = set((columns or {}).values())
     delimiter = delimiter_of(lines, lambda names: known_names(names) + sum(name in own for name in names))
-    # the texts of a file of one column have commas, though nothing stands in quotes
+    # a file with a single column has no delimiter: commas in its texts separate nothing, although they are not quoted
     return (delimiter if len(split_line(lines[0], delimiter)) > 1 else _NO_DELIMITER), lines
 
 
@@ -138,7 +140,7 @@ def _text_rows(path: Path, encoding: str, columns: Mapping[str, str] | None) -> 
     delimiter, rest = _delimiter(lines, columns)
     if not any(line.strip() for line in rest):
         raise UnusableError("has no header", "export it again")
-    csv.field_size_limit(max(csv.field_size_limit(), _WIDEST_CELL))  # articles are longer than Python's limit
+    csv.field_size_limit(max(csv.field_size_limit(), _WIDEST_CELL))  # the default limit is too small for articles
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
         if len(rest) < len(lines):
@@ -181,7 +183,7 @@ def _parquet_rows(path: Path) -> Iterator[NewsRows]:
 
 
 def cell_values(column: Any) -> list[Any]:
-    """The cells of an Arrow column of news, moments with a zone in UTC."""
+    """The cells of an Arrow column of news; moments with a zone are converted to UTC."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return cell_values(column.cast(kind.value_type))
@@ -222,7 +224,7 @@ def _json_rows(
 def _from_records(numbered: Sequence[tuple[int, Any]], lines: Mapping[int, str] | None = None) -> NewsRows:
     sound = [(place, record) for place, record in numbered if isinstance(record, dict)]
     broken = [
-        (place, shown((lines or {}).get(place, record)), "is no JSON object")
+        (place, shown((lines or {}).get(place, record)), "is not a JSON object")
         for place, record in numbered
         if not isinstance(record, dict)
     ]
@@ -239,7 +241,7 @@ def _parse(line: str) -> Any:
 
 
 def _document(path: Path, encoding: str, columns: Mapping[str, str] | None) -> list[Any] | None:
-    """The items of a JSON document: its list, or the one that an answer of a service holds; None for JSON lines."""
+    """The items of a JSON document: its list, or the list inside a service's answer; None for JSON lines."""
     try:
         value = json.loads(path.read_text(encoding=encoding))
     except (ValueError, RecursionError):
@@ -248,7 +250,7 @@ def _document(path: Path, encoding: str, columns: Mapping[str, str] | None) -> l
     def wanted(names: Sequence[str]) -> bool:
         return names_news(names, columns) and (columns or {}).get("text", names[0]) in names
 
-    # of an object that holds items by their numbers the first one is an item, but not all
+    # in an object that maps numbers to items, `_list_of_news` returns less than all items; so take the longer result
     shapes = (_list_of_news(value, wanted, _DEEPEST_LIST), find_table(value, wanted, "published_at"))
     found = max((items for items in shapes if items), key=len, default=None)
     if found is None:
@@ -276,5 +278,5 @@ def _list_of_news(value: Any, wanted: Wanted, depth: int) -> list[Any] | None:
 
 
 def _holds_columns(value: Mapping[str, Any]) -> bool:
-    """Whether its names are those of columns, and not of one item's parts: each has a text for every row."""
+    """Whether the values are columns, each with a text for every row, and not the parts of one item."""
     return all(isinstance(part, (list, dict)) for part in value.values())

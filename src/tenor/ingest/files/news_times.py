@@ -1,7 +1,7 @@
-"""When items of news were published: a column of a file to UTC moments, and the reason for each cell that is none.
+"""Read the times at which items of news were published as UTC moments, with a reason for each cell that is not a time.
 
-A time counts only if it says when: a date alone, or a time without a zone, could be hours off, which would let a
-forecast read tomorrow's news. Each distinct text is read once.
+A date without a time, or a time without a zone, is refused: it could be wrong by hours, and a forecast could then use
+tomorrow's news. Each distinct text is parsed once.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _UNIX = "seconds, milliseconds, microseconds or nanoseconds since 1970"
 _UNIX_START = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC").timestamp()
-_AHEAD = 366 * 86_400.0  # a number up to a year ahead is a time, though one from the future
+_AHEAD = 366 * 86_400.0  # a number up to a year ahead is taken for a time, which is refused because it is in the future
 _ODD_SHARE = 0.1
-_SEVERAL = 3  # distinct numbers of one kind are no typos
+_SEVERAL = 3  # from this many distinct numbers of one kind on, they are not typos
 _HOURS = 24
 _DAY = 86_400_000_000
-# what programs write that have no time: the start of Unix's clock, and the year 1 of Go and .NET
+# what programs write if they have no time: the Unix epoch, and the year 1 (Go and .NET)
 _ZERO_TIMES = (_UNIX_START, dt.datetime(1, 1, 1, tzinfo=dt.UTC))
-_ZERO = "is what programs write that have no time"
+_ZERO = "is what programs write if they have no time"
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _PACKED_DATE = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\.0)?")
 _PACKED_TIME = re.compile(
@@ -50,13 +50,13 @@ class TimeColumn:
     Attributes
     ----------
     moments
-        UTC, [n]; NaT where the cell is not a time.
+        UTC, [n]; NaT if the cell is not a time.
     why
-        The reason where it is none, ``""`` elsewhere, [n].
+        The reason why a cell is not a time, [n]; ``""`` if it is one.
     remedy
-        What to do about it, likewise.
+        What to do about it, [n]; ``""`` if the cell is a time.
     notes
-        Assumptions made in reading.
+        Assumptions made while reading, in words.
     """
 
     moments: pd.Series[Any]
@@ -68,18 +68,18 @@ class TimeColumn:
 class TimeReader:
     """Reads the times of one file, batch by batch.
 
-    Numbers are times only where those of the file's first batch are: plausible seconds, milliseconds, microseconds or
-    nanoseconds since 1970, all but a tenth of them.
+    Numbers are read as times only if at least 90 % of the numbers in the file's first batch are plausible seconds,
+    milliseconds, microseconds or nanoseconds since 1970.
 
     Parameters
     ----------
     name
-        The file's own name of the column. ``created_utc`` and the like say that times without a zone are UTC; so does
-        ``time_published``, Alpha Vantage's name, for times in its form (20240501T133000).
+        The file's own name of the column. With ``created_utc`` and similar names, times without a zone are UTC; so they
+        are with ``time_published``, Alpha Vantage's name, in its format (20240501T133000).
     now
-        UTC.
+        The current time, UTC.
     order
-        Of day and month in times such as 03/04/2020 14:00, as `order_of_times` decides it for the file.
+        The order of day and month in times such as 03/04/2020 14:00, as `order_of_times` decides it for the file.
     """
 
     def __init__(self, name: str, now: pd.Timestamp, order: Order | None = None) -> None:
@@ -89,16 +89,16 @@ class TimeReader:
         self._utc = bool({"utc", "gmt"} & set(words))
         self._alpha_vantage = words == ["time", "published"]
         self._latest = now.timestamp() + _AHEAD
-        self._doubt = ""  # why plausible numbers of this file are not times all the same
+        self._doubt = ""  # why the numbers of this file are not times, although they are plausible
         self._decided = False
 
     def read(self, column: pd.Series[Any]) -> TimeColumn:
-        """The times of `column`: numbers, texts, or values that have a type (in Parquet).
+        """Read a column of times: numbers, texts, or typed values (from Parquet).
 
         Raises
         ------
         UnusableError
-            All are numbers, as those of the file's first batch, and none is a time.
+            All times are numbers of the same kind, and none of them is a time.
         """
         cells = [_cell(value) for value in column.tolist()]
         distinct = list(dict.fromkeys(cells))
@@ -125,14 +125,14 @@ class TimeReader:
         )
 
     def _require_times(self, numbers: Sequence[str], distinct: Sequence[str]) -> None:
-        """Refuse a file whose times are all numbers of the same kind that are none, once and not row by row."""
+        """Refuse the file once, instead of row by row, if all times are numbers of one kind that are not times."""
         if len(numbers) < _SEVERAL or len(numbers) < sum(not is_missing(cell) for cell in distinct):
             return
         values = [float(number) for number in numbers]
         moments = [self._since_1970(number) for number in numbers]
         if all(moment is not None and moment % _DAY == 0 for moment in moments):
             raise UnusableError(
-                "and all others are midnights: days, which do not say when on that day",
+                "and all others are midnights: they are days without a time of day",
                 WRITE_ZONE,
                 column=self.name,
                 value=numbers[0],
@@ -142,7 +142,7 @@ class TimeReader:
         for unit, seconds in (("days", 86_400.0), ("hours", 3_600.0)):
             low, high = _EARLIEST / seconds, self._latest / seconds
             if all(low <= value <= high for value in values) and not all(1900 <= value <= 2100 for value in values):
-                why = f"and all others would be {unit} since 1970, and an item needs its minute"
+                why = f"and all others would be {unit} since 1970, but an item needs a time to the minute"
                 raise UnusableError(why, WRITE_ZONE, column=self.name, value=numbers[0])
         reasons = []
         for number in numbers:
@@ -179,13 +179,13 @@ class TimeReader:
             raise UnusableError(NO_ZONE, WRITE_ZONE)
         value = float(cell)
         if value.is_integer() and 1900 <= value <= 2100:
-            raise UnusableError("is a year, and no time", WRITE_ZONE)
+            raise UnusableError("is a year, not a time", WRITE_ZONE)
         if 20_000 <= value < 80_000:
-            raise UnusableError("is a day as spreadsheets count them, which has no zone", WRITE_ZONE)
-        raise UnusableError(f"is a number, and no plausible one of {_UNIX}", WRITE_ZONE)
+            raise UnusableError("looks like a spreadsheet's serial number of a day, which has no zone", WRITE_ZONE)
+        raise UnusableError(f"is a number, but not a plausible one of {_UNIX}", WRITE_ZONE)
 
     def _since_1970(self, number: str) -> int | None:
-        """Microseconds since 1970, where `number` is plausible in one of the units: their ranges are far apart."""
+        """Microseconds since 1970 if `number` is plausible in one of the units (their ranges do not overlap)."""
         value = float(number)
         for unit in _UNITS:
             if _EARLIEST * unit <= value <= self._latest * unit:
@@ -193,17 +193,17 @@ class TimeReader:
         return None
 
     def _doubt_about(self, numbers: Sequence[str]) -> str:
-        """Why the plausible ones among the distinct `numbers` of a file are not times all the same."""
+        """Why the distinct `numbers` of a file are not times, although some are plausible; ``""`` if they are times."""
         odd = [n for n in numbers if float(n) > 0 and self._since_1970(n) is None]
         if len(odd) > _ODD_SHARE * len(numbers):
-            return f"is a number, and others in its column, as {odd[0][:24]}, are no plausible {_UNIX}"
+            return f"is a number, but others in its column, such as {odd[0][:24]}, are not plausible {_UNIX}"
         if all(_SHORT_TIME.fullmatch(number) for number in numbers):
             return "is a number that may be a time as YYMMDDHHMM, or one since 1970"
         return ""
 
 
 def one_time_of_day(moments: pd.Series[Any]) -> str:
-    """The time that all `moments`, of three or more days, have in common; ``""`` where there is none.
+    """The time of day that all `moments` share, if they are of three or more days; ``""`` otherwise.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def one_time_of_day(moments: pd.Series[Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A cell as text: numbers without a needless point, times with a type in ISO form."""
+    """A cell as text: whole numbers without a decimal point, typed times in ISO 8601."""
     if isinstance(value, str):
         return value.strip()
     if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
@@ -231,6 +231,6 @@ def _cell(value: Any) -> str:
 
 
 def full_hours(moments: pd.Series[Any]) -> bool:
-    """Whether all `moments`, a day's worth or more of distinct ones, are full hours."""
+    """Whether all `moments` are full hours, with at least 24 distinct ones."""
     known = pd.DatetimeIndex(moments.dropna().unique())
     return len(known) >= _HOURS and bool((known == known.floor("h")).all())

@@ -1,4 +1,7 @@
-"""Cells of a column of numbers without their ornaments, and what the marks in them can mean, cell by cell."""
+"""Strip numbers of currency signs, spaces and suffixes, and find out what the marks in each cell can mean.
+
+A mark is a point or a comma: the decimal mark, or a thousands separator.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,13 @@ _MULTIPLES: tuple[tuple[str, float], ...] = (
     ("lakh|lac", 1e5),
     ("cr", 1e7),
 )
-# between thousands: a space of any kind, or an apostrophe
+# a space of any kind, or an apostrophe, as the thousands separator
 _GAP = rf"(\d)(?:{_SPACES}|['’])(\d{{3}})\b"
 
 
 @dataclass(frozen=True)
 class NumberCells:
-    """A column of texts without spaces, currency and grouping by spaces, and what its marks can mean.
+    """A column of numbers as texts, without currency, spaces and apostrophes, and what its marks can mean.
 
     Attributes
     ----------
@@ -46,21 +49,21 @@ class NumberCells:
     raw
         The cells as they stand in the file.
     texts
-        What is left of them: sign, digits, marks.
+        What remains of each cell: sign, digits and marks.
     factor
-        Of K, M and B.
+        The factor of a suffix K, M or B; 1 without one, [n].
     missing
-        Whether there is no value, [n].
+        Whether the cell has no value, [n].
     currency
-        The sign or code of each cell; ``""`` without one.
+        The currency sign or code of each cell; ``""`` without one.
     point
-        Whether the point can only be the decimal mark.
+        Whether the cell proves that the point is the decimal mark, [n].
     comma
-        Likewise the comma.
+        Whether the cell proves that the comma is the decimal mark, [n].
     either
-        Whether it has one mark, which may be decimal or stand between thousands.
+        Whether the cell has a single mark, which may be decimal or a thousands separator, [n].
     ungrouped
-        Whether four digits or more follow each other before any mark.
+        Whether the cell has four or more digits before any mark, so without thousands separators, [n].
     """
 
     column: str
@@ -76,7 +79,7 @@ class NumberCells:
 
 
 def parse_cells(name: str, column: Any) -> NumberCells:
-    """The cells of the column `name`, a column of texts."""
+    """Parse the column `name`, a column of texts."""
     raw = trimmed(column)
     missing = missing_cells(raw)
     sign, rest, factor, currency = _parts(pc.if_else(missing, "", pc.fill_null(raw, "")))
@@ -110,12 +113,12 @@ def parse_cells(name: str, column: Any) -> NumberCells:
 
 
 def missing_cells(texts: Any) -> Any:
-    """Which of `texts` stand for no value."""
+    """Which of `texts` mean that the value is missing."""
     return pc.or_(pc.is_null(texts), pc.fill_null(pc.is_in(pc.utf8_lower(texts), value_set=_MISSING), True))
 
 
 def _parts(texts: Any) -> tuple[Any, Any, NDArray[np.float64], Any]:
-    """Sign, what follows it, the factor of K, M and B, and the currency."""
+    """The sign, the digits and marks, the factor of K, M or B, and the currency."""
     nothing = pc.replace_substring_regex(texts, "(?s).*", "")
     if not _some(texts, r"[^\d.,]"):
         return nothing, texts, np.ones(len(texts)), nothing
@@ -133,7 +136,7 @@ def _parts(texts: Any) -> tuple[Any, Any, NDArray[np.float64], Any]:
     sign = pc.if_else(
         pc.and_(pc.equal(part("sign"), "("), pc.equal(part("close"), ")")),
         "-",
-        pc.if_else(pc.equal(part("close"), ""), part("sign"), "?"),  # half a parenthesis is not a number
+        pc.if_else(pc.equal(part("close"), ""), part("sign"), "?"),  # an unmatched parenthesis is not a number
     )
     return sign, rest, factor, pc.binary_join_element_wise(part("before"), part("after"), "")
 

@@ -1,9 +1,9 @@
-"""Numbers as people write them: decimal and thousands marks, currency signs, parentheses, and K, M and B.
+"""Read numbers with decimal marks, thousands separators, currency signs, parentheses, and the suffixes K, M and B.
 
-What a mark means is decided for the prices of a file as a whole, and for its volume: ``1.003`` is one and three
-thousandths in one file, one thousand and three in another. Cells that can only be read one way decide; where there are
-none, the other prices of the row, the row before and the bars in the lake do; where these do not either, the file is
-refused. No row is handled by Python.
+The meaning of a mark (point or comma) is decided for all prices of a file together, and for its volume: ``1.003`` is
+one and three thousandths in one file, one thousand and three in another. Cells that can only be read in one way decide.
+If there are none, the other prices of the row, the row before and the bars in the lake decide. If these don't decide
+either, the file is refused. There is no Python loop over rows.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Decimal = Literal["point", "comma"]
 DECIMALS: tuple[Decimal, ...] = ("point", "comma")
 
 _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-# how often a cell may say the other thing than all others and count as a typo
+# up to _TYPOS cells that contradict at least _OTHERS other cells are typos
 _TYPOS, _OTHERS = 1, 10
-_OPEN = ("may have a decimal mark or one between thousands", "say which with --decimal point or --decimal comma")
-# a wrong reading is off by 1,000
+_OPEN = ("may have a decimal mark or a thousands separator", "say which with --decimal point or --decimal comma")
+# a wrong reading is wrong by a factor of 1,000
 _WRONG = 30.0
 _FAR = np.log(_WRONG)
 _NEAR = np.log(4.0)
@@ -41,7 +41,7 @@ class NumberColumn:
     Attributes
     ----------
     values
-        [n]; NaN where the cell is missing or wrong.
+        The numbers, [n]; NaN if the cell is missing or wrong.
     missing
         Whether the cell is empty, [n].
     wrong
@@ -55,25 +55,25 @@ class NumberColumn:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What there is beside the cells to decide what a mark means.
+    """The evidence, apart from the cells, that decides what a mark means.
 
     Attributes
     ----------
     decimal
-        What the user said.
+        The decimal mark that the user stated, if any.
     delimiter
-        Of the file; ``""`` where it has none.
+        The delimiter of the file; ``""`` if it has none.
     rows
-        Where each row stands in the file.
+        The line or row number of each row in the file, [n].
     names
-        The file's own name of each column.
+        From tenor's name of each column to the file's own.
     year_first
-        Whether dates are written as programs write them: year first. People's spreadsheets show both dates and numbers
-        in the manner of their country.
+        Whether dates have the year first, as programs write them. Spreadsheets write both dates and numbers in the
+        format of their country.
     codes
-        The symbol of each row, as a number.
+        The code of each row's symbol, [n].
     closes
-        The closes that the lake has of each symbol, by its number; asked for only if nothing else decides.
+        Returns the closes in the lake by the code of the symbol; called only if nothing else decides.
     """
 
     rows: NDArray[np.int64]
@@ -92,6 +92,13 @@ class Evidence:
 def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[str, NumberColumn], list[str]]:
     """Read Arrow columns of numbers or texts: prices, and ``volume``.
 
+    Parameters
+    ----------
+    columns
+        The columns by tenor's names.
+    evidence
+        What decides the meaning of a mark if the cells don't.
+
     Returns
     -------
     tuple of dict and list
@@ -100,7 +107,7 @@ def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[s
     Raises
     ------
     UnusableError
-        A mark can mean two things, or means two things in one file.
+        A mark can have two meanings, or has two meanings in one file.
     """
     values: dict[str, NumberColumn] = {}
     texts: dict[str, NumberCells] = {}
@@ -116,7 +123,7 @@ def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[s
             _one_currency(texts[name], evidence)
     if not texts:
         return values, []
-    # the columns that were read at once say nothing but that they have a decimal point, if any
+    # a column that `_quick` has read shows at most that the file's decimal mark is the point
     settled = any(name not in texts and _has_decimals(columns[name]) for name in columns if name != "volume")
     styles, notes = _styles(texts, values, evidence, settled=settled)
     for name, cells in texts.items():
@@ -126,7 +133,7 @@ def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[s
 
 
 def _quick(column: Any, decimal: Decimal | None) -> NumberColumn | None:
-    """The column read at once, where every cell is plain and no point in it can stand between thousands."""
+    """The column converted directly if all cells are plain numbers without ambiguous points; otherwise None."""
     texts = trimmed(column)
     missing = missing_cells(texts)
     filled = pc.if_else(missing, None, texts)
@@ -140,7 +147,7 @@ def _quick(column: Any, decimal: Decimal | None) -> NumberColumn | None:
 
 
 def _has_decimals(column: Any) -> bool:
-    """Whether a cell has a point that can only be a decimal one."""
+    """Whether a cell has a point that can only be the decimal mark."""
     if not pa.types.is_string(column.type):
         return False
     return _any(column, r"^[+-]?\d*\.\d{0,2}$|\.\d{4,}|^[+-]?0?\.\d|\d{4}\.\d|\d\.\d+[eE]")
@@ -166,7 +173,7 @@ def _one_currency(cells: NumberCells, evidence: Evidence) -> None:
 def _styles(
     texts: Mapping[str, NumberCells], values: Mapping[str, NumberColumn], evidence: Evidence, *, settled: bool
 ) -> tuple[dict[str, Decimal], list[str]]:
-    """The decimal mark of each column, and notes."""
+    """The decimal mark of each column, and notes on what was assumed."""
     if evidence.decimal:
         return dict.fromkeys(texts, evidence.decimal), []
     prices = [cells for name, cells in texts.items() if name != "volume"]
@@ -197,12 +204,12 @@ def _styles(
 
 
 def _certain(group: list[NumberCells], evidence: Evidence, *, settled: bool) -> Decimal | None:
-    """What the cells say that can only be read one way; None where there are none.
+    """The decimal mark according to the cells that can only be read in one way; None if there are none.
 
     Raises
     ------
     UnusableError
-        They say both, and it is no single row's typo.
+        These cells contradict each other, and it is not a typo in a single row.
     """
     rows: dict[Decimal, Flags] = {}
     for mark in DECIMALS:
@@ -237,7 +244,7 @@ def _decided(
     of_volume: Decimal | None,
     evidence: Evidence,
 ) -> tuple[Decimal | None, str]:
-    """The decimal mark of prices whose marks may all be either, and why; None where it stays open."""
+    """The decimal mark of prices whose marks are all ambiguous, and the reason; None if it can't be decided."""
     read = {style: dict(values) | {cells.column: _read(cells, style) for cells in prices} for style in DECIMALS}
     tests: tuple[tuple[str, Callable[[dict[str, NumberColumn]], int]], ...] = (
         ("otherwise prices of one row would lie outside its low and high", _misplaced),
@@ -255,14 +262,14 @@ def _decided(
     if votes:
         return None, ""
     if of_volume:
-        return of_volume, "the volume is written so"
-    # four digits in a row, in a program's file: it puts nothing between thousands. Of a comma this proves nothing: a
-    # spreadsheet shows 1,003 for whole prices, beside a plain volume
+        return of_volume, "the volume is written in this way"
+    # four digits in a row in a file that a program wrote: it writes no thousands separators, so a point is the decimal
+    # mark. This does not hold for a comma: a spreadsheet may show whole prices as 1,003 and the volume without commas
     ungrouped = (
         volume.ungrouped.any() if volume else "volume" in values and bool((values["volume"].values >= 1000).any())
     )
     if "." in _first(prices) and ungrouped and evidence.year_first and evidence.delimiter in ("", *",\t|"):
-        return "point", "the volume has no marks between thousands"
+        return "point", "the volume has no thousands separators"
     return None, ""
 
 
@@ -272,7 +279,7 @@ def _first(prices: list[NumberCells]) -> str:
 
 
 def _misplaced(numbers: dict[str, NumberColumn]) -> int:
-    """In how many rows high is below low, or open or close lies outside them by more than rounding."""
+    """In how many rows high is below low, or open or close lies far outside them (by 20 %)."""
     high, low = numbers["high"].values, numbers["low"].values
     bad = high < low
     for name in ("open", "close"):
@@ -282,7 +289,7 @@ def _misplaced(numbers: dict[str, NumberColumn]) -> int:
 
 
 def _jumps(numbers: dict[str, NumberColumn], codes: NDArray[np.int32] | None) -> int:
-    """How many closes are further than a factor of 30 from the one before of the same symbol."""
+    """How many closes differ from the symbol's previous close by more than a factor of 30."""
     closes = numbers["close"].values
     with np.errstate(divide="ignore", invalid="ignore"):
         moves = np.abs(np.diff(np.log(closes)))
@@ -291,7 +298,7 @@ def _jumps(numbers: dict[str, NumberColumn], codes: NDArray[np.int32] | None) ->
 
 
 def _strangers(numbers: dict[str, NumberColumn], evidence: Evidence) -> int:
-    """For how many symbols the closes are far from all that the lake has."""
+    """For how many symbols the closes are far from all their closes in the lake."""
     if evidence.closes is None or evidence.codes is None:
         return 0
     count = 0
@@ -305,7 +312,7 @@ def _strangers(numbers: dict[str, NumberColumn], evidence: Evidence) -> int:
 
 
 def _of_volume(volume: NumberCells, style: Decimal | None, evidence: Evidence) -> Decimal:
-    """The decimal mark of a volume whose marks may all be either."""
+    """The decimal mark of a volume whose marks are all ambiguous."""
     if not volume.either.any():
         return style or "point"
     if style is not None:
@@ -313,7 +320,7 @@ def _of_volume(volume: NumberCells, style: Decimal | None, evidence: Evidence) -
     row = int(np.flatnonzero(volume.either)[0])
     (value,) = cell_texts(volume.raw, np.array([row]))
     if "," in value or volume.ungrouped.any():
-        return "point"  # a volume of thousands, or a file that has no marks between them
+        return "point"  # a volume with commas between thousands, or one without thousands separators
     raise evidence.unusable("volume", row, value, *_OPEN)
 
 
@@ -336,9 +343,9 @@ def _mark_misfits(
     styles: Mapping[str, Decimal],
     codes: NDArray[np.int32] | None,
 ) -> None:
-    """Mark as wrong a price with a mark between thousands that is far from all its neighbours: a typo.
+    """Mark prices as wrong that have a thousands separator and are far from all their neighbours: they are typos.
 
-    They are the other prices of its row, and the closes before and after it.
+    The neighbours of a price are the other prices of its row, and the closes before and after it.
     """
     names = [name for name in values if name != "volume"]
     before, after = _closes_beside(values["close"].values, codes)
@@ -351,7 +358,7 @@ def _mark_misfits(
         far = np.zeros(len(own), dtype=bool)
         if row:
             far |= (own > np.fmax.reduce(row) * _WRONG) | (own < np.fmin.reduce(row) / _WRONG)
-        # one neighbour alone may be the wrong one
+        # compared with two closes, because a single neighbour may itself be the wrong one
         far |= (own > np.maximum(before, after) * _WRONG) | (own < np.minimum(before, after) / _WRONG)
         far &= marked
         if far.any():
@@ -362,7 +369,7 @@ def _mark_misfits(
 def _closes_beside(
     closes: NDArray[np.float64], codes: NDArray[np.int32] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The closes of the rows before and after each row; NaN where those are of another symbol."""
+    """The closes of the rows before and after each row; NaN if that row is of another symbol."""
     before, after = np.full(len(closes), np.nan), np.full(len(closes), np.nan)
     same = np.ones(max(len(closes) - 1, 0), dtype=bool) if codes is None else codes[1:] == codes[:-1]
     before[1:] = np.where(same, closes[:-1], np.nan)

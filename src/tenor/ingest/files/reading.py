@@ -1,4 +1,4 @@
-"""What the user says about files, where they do not say it themselves."""
+"""What the user stated about files that the files themselves may not show."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ class Reading:
     Attributes
     ----------
     dates
-        The order of dates such as 02/12/2024: ``dmy``, ``mdy``, or ``ymd`` where years have two digits. None: decided
-        file by file.
+        The order of dates such as 02/12/2024: ``dmy``, ``mdy``, or ``ymd`` for years of two digits. None decides it
+        for each file.
     decimal
-        The decimal mark: ``point`` or ``comma``. None: decided file by file.
+        The decimal mark: ``point`` or ``comma``. None decides it for each file.
     columns
-        The file's own name of each of tenor's columns that the user named (`column_names.parse_columns`).
+        From tenor's name of a column to the file's own, for the columns that the user named (`parse_columns`).
     stored
-        The bars of symbols that are known already; asked for only where nothing in a file decides.
+        Returns the bars that are already known of some symbols; called only if a file alone does not decide.
     encoding
-        Of text files that are neither UTF-8 nor UTF-16. None: Windows-1252, where they can be.
+        The encoding of text files that are neither UTF-8 nor UTF-16. None means Windows-1252, if they can be read so.
     known
-        The symbols that there are bars of; asked for only where a cell of news may have a class of shares behind a
-        blank.
+        Returns the symbols with bars; called only if a cell of news may mean a share class (``BRK B``).
     vouched
-        The extra sessions of a calendar that there are bars of; asked for only where rows lie on no session.
+        Returns the extra sessions of a calendar that have bars; called only if rows do not lie on a session.
     """
 
     dates: Order | None = None
@@ -58,12 +57,12 @@ class Reading:
         known: Callable[[], Collection[str]] | None = None,
         vouched: Callable[[str], Collection[pd.Timestamp]] | None = None,
     ) -> Reading:
-        """The same from a user's words.
+        """Create a `Reading` from a user's options, after checking them. Parameters as the attributes.
 
         Raises
         ------
         ConfigError
-            `dates` or `decimal` is none of the words, or there is no such `encoding`.
+            `dates` or `decimal` has an unknown value, or there is no such `encoding`.
         """
         order = next((each for each in ORDERS if each == dates), None)
         mark = next((each for each in DECIMALS if each == decimal), None)
@@ -79,7 +78,7 @@ class Reading:
         return self.vouched(calendar) if self.vouched else ()
 
     def beside(self, frames: list[pd.DataFrame]) -> Reading:
-        """The same, where the bars of `frames` are known as well, and later ones count."""
+        """A copy whose `stored` also returns the bars of `frames`; of repeated bars the last one counts."""
 
         def stored(symbols: Sequence[str]) -> pd.DataFrame:
             own = [self.stored(symbols)] if self.stored else []

@@ -1,4 +1,4 @@
-"""Rows that an import refused, with their place, the reason, and what to do. One row of a frame is one refusal."""
+"""Rows that an import refused, with their line, the reason and the remedy. One row of a frame is one refusal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenor.errors import UnusableError
 
 RefusalKind = Literal[
     "file",  # nothing in the file can be used
-    "row",  # another number of columns than the header has
+    "row",  # its number of columns differs from that of the header
     "date",
     "symbol",
     "empty",  # a row without prices
@@ -24,7 +24,7 @@ RefusalKind = Literal[
     "unfinished",  # a session that is not over yet
     "off_calendar",  # a day on which the exchange was closed
     "repeat",  # the same bar again
-    "conflict",  # another bar for a day that has one
+    "conflict",  # a different bar for a day that already has one
     "news",
     "event",
 ]
@@ -38,7 +38,7 @@ class Refusal:
     Attributes
     ----------
     file
-        Its path.
+        The path of the file.
     row
         The line in the file (the header is line 1; in Parquet the first row is row 1); 0 for the whole file.
     symbol
@@ -94,7 +94,7 @@ def refusal_frame(
     symbol: Any = "",
     session: Any = None,
 ) -> pd.DataFrame:
-    """Refusals of one kind from arrays as long as `row`, or scalars that hold for all of them."""
+    """Refusals of one kind. Each argument is an array as long as `row`, or a scalar that holds for all rows."""
     count = len(row)
     dates = np.full(count, np.datetime64("NaT"), "datetime64[us]") if session is None else session
     return pd.DataFrame(

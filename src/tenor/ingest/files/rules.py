@@ -25,7 +25,8 @@ from tenor.ingest.files.tables import RawTable
 from tenor.schema import PRICES
 from tenor.symbols import market_note, taken_for
 
-# so many cells of a column that are wrong in the same way are no typos: rows of one kind would be missing
+# from this many cells of a column on that are wrong in the same way, they are not typos: refusing them one by one would
+# drop all rows of one kind
 _ALIKE = 2
 
 
@@ -39,18 +40,18 @@ class RowFilter:
     raw
         The file's cells.
     symbol
-        The symbol of all rows, where no column has one.
+        The symbol of all rows, if there is no column of symbols.
     calendar
         The exchange on whose sessions the rows must lie (None: each symbol's own).
     now
         UTC; rows of sessions that are not over by then are refused.
     reading
-        What the user said about the file.
+        What the user stated about the file.
 
     Attributes
     ----------
     symbols : list of str
-        Those of the file, by their code.
+        The symbols of the file, indexed by their code.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class RowFilter:
         )
 
     def read(self) -> None:
-        """Cells to values: dates, symbols, numbers; daily bars only."""
+        """Convert cells to dates, symbols and numbers, and refuse the rows that can't be converted."""
         raw = self._raw
         if raw.ragged:
             lines, texts = zip(*raw.ragged, strict=True)
@@ -109,7 +110,7 @@ class RowFilter:
         self._days = days.days
         no_prices = np.logical_and.reduce([values[c].missing for c in PRICES if c in values])
         no_volume = values["volume"].missing if "volume" in values else True
-        # a blank line is no row, and a line without prices none of this symbol where several stand side by side
+        # an empty line is not a row; in a wide table, a line without prices of a symbol is not a row of that symbol
         self.remaining &= ~(no_prices & ((days.texts == "") & no_volume | raw.side_by_side))
         if unnamed is not None:
             bad, symbol_texts = unnamed
@@ -135,7 +136,7 @@ class RowFilter:
         self._values["volume"] = np.where(gaps, 0.0, volume)
 
     def sound_prices(self) -> None:
-        """Prices are finite and positive, high is not below low, and no volume is negative."""
+        """Refuse rows with a price that is not finite or not positive, high below low, or a negative volume."""
         for column in PRICES:
             if column in self._raw.cells:
                 values = self._values[column]
@@ -150,7 +151,7 @@ class RowFilter:
         self.refuse_cells(bad, "volume", "number", "is negative or not finite", "correct it or drop the row")
 
     def on_calendar(self) -> None:
-        """Days are sessions of the exchange that are over."""
+        """Refuse rows on days that are not past sessions of the exchange."""
         own = self.calendars()
         if self._calendar is None:
             self.notes += [note for symbol in self.symbols if (note := market_note(symbol))][:3]
@@ -193,11 +194,11 @@ class RowFilter:
         if extra.any():
             days = sorted({str(day) for day in self._days[extra]})
             more = f" and {len(days) - 3} more days" if len(days) > 3 else ""
-            self.notes.append(f"kept as extra sessions of {calendar}: {', '.join(days[:3])}{more}")
+            self.notes.append(f"imported as extra sessions of {calendar}: {', '.join(days[:3])}{more}")
         return extra
 
     def one_bar_a_day(self) -> None:
-        """One bar per symbol and day: of several, the first in the file stays."""
+        """Refuse repeated bars of a symbol and day; the first one in the file is used."""
         rows = np.flatnonzero(self.remaining)
         if len(rows) < 2:
             return
@@ -209,7 +210,7 @@ class RowFilter:
         if not again.any():
             self._note_order(key)
             return
-        # for each row the place of the first one of its symbol and day
+        # for each row the position of the first row of its symbol and day
         starts = np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))
         later, first = rows[order[again]], rows[order[starts[again]]]
         same = np.logical_and.reduce([self._values[c][later] == self._values[c][first] for c in (*PRICES, "volume")])
@@ -226,14 +227,14 @@ class RowFilter:
         self._note_order(key)
 
     def refuse_cells(self, bad: NDArray[np.bool_], column: str, kind: RefusalKind, why: str, remedy: str) -> None:
-        """Refuse the rows where `bad` holds, naming the cell of `column` as it stands in the file."""
+        """Refuse the rows where `bad` is true; the refusal shows the cell of `column` as it is in the file."""
         if (bad & self.remaining).any():
             rows = np.flatnonzero(bad & self.remaining)
             name = column if column in self._raw.cells else "close"
             self.refuse(bad, name, cells.cell_texts(self._raw.cells[name], rows), kind, why, remedy)
 
     def refuse_days(self, bad: NDArray[np.bool_], kind: RefusalKind, why: str, remedy: str) -> None:
-        """Refuse the rows where `bad` holds, naming the day."""
+        """Refuse the rows where `bad` is true; the refusal shows the day."""
         self.refuse(bad, "session", self._day_texts(bad & self.remaining), kind, why, remedy)
 
     def refuse(
@@ -245,7 +246,10 @@ class RowFilter:
         why: str | list[str],
         remedy: str,
     ) -> None:
-        """Refuse the rows where `bad` holds; `values` (and `why`, as a list) has one text for each still remaining."""
+        """Refuse the rows where `bad` is true.
+
+        `values`, and `why` if it is a list, has one text for each of these rows that has not been refused before.
+        """
         rows = np.flatnonzero(bad & self.remaining)
         if not len(rows):
             return
@@ -266,13 +270,13 @@ class RowFilter:
         self.remaining[rows] = False
 
     def _read_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
-        """Which rows have no symbol, and the text of each row's."""
+        """Read the symbols; returns which rows have no symbol, and the text of each row's symbol."""
         self._codes, self.symbols, own = cells.read_symbols(self._raw.cells["symbol"])
         texts = np.array([text[:40] for text in own], dtype=object)[self._codes]
         bad = np.array([not s for s in self.symbols], dtype=bool)[self._codes]
         if self._indian:
             self._name_exchange()
-        # what stands for no symbol (N/A) was taken for none
+        # texts such as N/A mean that the symbol is missing
         taken = [note for text, symbol in zip(own, self.symbols, strict=True) if symbol and (note := taken_for(text))]
         if taken:
             more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
@@ -284,7 +288,7 @@ class RowFilter:
         return bad, texts
 
     def _keep_shares(self) -> bool:
-        """In a list of India's exchanges leave the series EQ alone; whether it is such a list."""
+        """Drop series other than EQ from a price list of an Indian exchange; returns whether it is such a list."""
         codes, series = cells.distinct(self._raw.cells["series"])
         plain = [(text or "").strip().upper() for text in series]
         if "EQ" not in plain:
@@ -298,12 +302,12 @@ class RowFilter:
         return True
 
     def _name_exchange(self) -> None:
-        """Name the symbols of a list of India's exchanges as Yahoo does: ``INFY.NS``."""
+        """Write the symbols of a price list of an Indian exchange as Yahoo does: ``INFY.NS``."""
         suffix = _suffix_of(self._raw.cells["source"]) if "source" in self._raw.cells else ".NS"
         named = next((s for s in self.symbols if s and "." not in s), "")
         if suffix and named:
             self.symbols = [s + suffix if s and "." not in s else s for s in self.symbols]
-            self.notes.append(f"symbols are those of India's exchange: {named} is {named}{suffix}")
+            self.notes.append(f"symbols are those of an Indian exchange: {named} is {named}{suffix}")
 
     def calendars(self) -> list[str]:
         """The calendar of each symbol."""
@@ -334,7 +338,7 @@ class RowFilter:
         columns = {c: raw.cells[c] for c in (*PRICES, "volume") if c in raw.cells}
         values, notes = numbers.read_numbers(columns, evidence)
         self.notes += notes
-        # a row without any other price, such as that of a dividend, is no bar that would be missing
+        # a row without any other price, such as a dividend, is not a bar, so dropping it loses no bar
         priced = [~values[c].missing & ~values[c].wrong for c in PRICES if c in values]
         none = ~np.logical_or.reduce(priced)
         wrong = sum(read.wrong.astype("int8") for c, read in values.items() if c != "volume")
@@ -376,12 +380,12 @@ class RowFilter:
         return days
 
     def _require_typos(self, column: str, places: NDArray[np.intp], texts: list[str], why: str, remedy: str) -> None:
-        """Refuse the file where cells of `column` are wrong in the same way: they are no typos, but rows of one kind.
+        """Refuse the whole file if several cells of `column` are wrong in the same way: they are not typos.
 
         Raises
         ------
         UnusableError
-            Several cells have the same shape: the same marks between their digits.
+            Several cells have the same pattern of digits and punctuation.
         """
         shapes = [re.sub(r"\d+", "9", text) if re.search(r"\d", text) else "" for text in texts]
         shape, count = next(iter(Counter(shape for shape in shapes if shape).most_common(1)), ("", 0))
@@ -396,14 +400,14 @@ class RowFilter:
             )
 
     def _require_quoted(self) -> None:
-        """Refuse the file where several lines have more cells than the header: marks between thousands, say."""
+        """Refuse the file if several lines have more cells than the header, because of thousands separators, say."""
         width, mark = len(self._raw.columns.names), self._raw.delimiter
         long = [(line, text) for line, text in self._raw.ragged if text.count(mark) >= width and re.search(r"\d", text)]
         if len(long) >= _ALIKE:
             line, text = long[0]
             raise UnusableError(
                 f"has more than the {width} columns of the header, as {len(long)} lines have",
-                "put numbers with marks between thousands in quotes, or export without such marks",
+                "put numbers with thousands separators in quotes, or export without such separators",
                 row=line,
                 column="row",
                 value=text[:40],
@@ -428,14 +432,14 @@ class RowFilter:
 
 
 def _year_first(dates: Any) -> bool:
-    """Whether a column of dates begins with one that has the year first, or is none of texts."""
+    """Whether a column of dates begins with a text that has the year first, or is not a column of texts."""
     texts = (str(value.as_py() or "").strip() for value in dates[:20])
     first = next((text for text in texts if text), "")
     return re.match(r"(19|20)\d{2}(\D|\d{4}(\D|$))|\d{9}", first) is not None
 
 
 def _suffix_of(source: Any) -> str:
-    """Yahoo's suffix of the exchange that a column names; ``""`` where it is none of India's, or several."""
+    """Yahoo's suffix of the Indian exchange that a column names; ``""`` if it names another one or several."""
     _, own = cells.distinct(source)
     names = {(text or "").strip().upper() for text in own}
     return {"NSE": ".NS", "BSE": ".BO"}.get(names.pop(), "") if len(names) == 1 else ""

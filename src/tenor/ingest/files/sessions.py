@@ -1,4 +1,4 @@
-"""Days and moments of a file on the sessions of an exchange."""
+"""Match days and moments of a file with the sessions of an exchange."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tenor.calendars import exchange
 
 Days = NDArray[np.datetime64]
 _DAY = np.timedelta64(1, "D")
-# a column is one of daily bars where so many of its times are those of a day's open, close or midnight
+# times are those of daily bars if at least this share of them is a midnight, or the open or close of a session
 _ALL_BUT = 0.99
 
 
 @functools.lru_cache(maxsize=8)
 def first_unfinished(calendar: str, now: pd.Timestamp) -> np.datetime64 | None:
-    """The first session that is not over at `now` (UTC); None where there is none within days."""
+    """The first session that is not over at `now` (UTC); None if there is none in the following days."""
     today = now.tz_localize(None).normalize()
     soon = exchange(calendar).sessions(today - pd.Timedelta(days=15), today + pd.Timedelta(days=15))
     return next((day_of(session) for session in soon if exchange(calendar).close(session) > now), None)
 
 
 def day_of(session: pd.Timestamp) -> np.datetime64:
-    """`session` as a day."""
+    """`session` as a ``datetime64[D]``."""
     return np.datetime64(session.date(), "D")
 
 
@@ -36,17 +36,24 @@ def sessions_between(calendar: str, first: np.datetime64, last: np.datetime64) -
 
 
 def daily_stamps(moments: NDArray[np.datetime64], calendar: str, *, local: bool = False) -> Days:
-    """The day of each moment of daily bars; NaT where it is none, everywhere where they are no daily bars.
+    """The session of each time stamp of a daily bar.
 
-    A daily bar is stamped with midnight, or with the open or the close of its session: in UTC by brokers' dumps and
-    charting services, in the exchange's own time by spreadsheets.
+    A daily bar is stamped with midnight, or with the open or close of its session: in UTC in the dumps of brokers and
+    charting services, in the exchange's own time in spreadsheets.
 
     Parameters
     ----------
     moments
-        ``datetime64[us]``, [n]: UTC, or of the exchange's zone with `local`.
+        ``datetime64[us]``, [n].
     calendar
-        Of the exchange.
+        The calendar of the exchange.
+    local
+        Whether `moments` are in the exchange's time zone; otherwise they are UTC.
+
+    Returns
+    -------
+    ndarray
+        ``datetime64[D]``, [n]; NaT for a moment that is not such a stamp. All are NaT if too many are not.
     """
     none = np.full(len(moments), np.datetime64("NaT"), "datetime64[D]")
     known = ~np.isnat(moments)
@@ -66,7 +73,7 @@ def daily_stamps(moments: NDArray[np.datetime64], calendar: str, *, local: bool 
 
 
 def _bounds(moments: NDArray[np.datetime64], days: Days, known: NDArray[np.bool_], calendar: str) -> NDArray[np.bool_]:
-    """Whether each moment is the open or the close of its day's session, by the exchange's clock."""
+    """Whether each moment is the open or the close of its day's session, in the exchange's time zone."""
     market = exchange(calendar)
     sessions = market.sessions(pd.Timestamp(days[known].min()), pd.Timestamp(days[known].max()))
     fits = np.zeros(len(moments), dtype=bool)

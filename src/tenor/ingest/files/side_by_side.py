@@ -1,4 +1,4 @@
-"""Tables of several symbols side by side: which column holds which value of which symbol."""
+"""Find the columns of wide tables, which have the columns of several symbols side by side."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tenor.ingest.files.column_names import shown_header
 from tenor.ingest.files.layouts import ALIASES, NAME_THEM, PRICE_COLUMNS, VALUE_COLUMNS, FileColumns, plain_name
 from tenor.symbols import clean_symbol
 
-# what stands in the corner of a table of several symbols
+# what may be in the first cell of a wide table
 _CORNERS = ("", "price", "prices", "ticker", "tickers", "symbol", "symbols", "attribute", "attributes", "date")
-# parts of names that look like a symbol beside a field, and are none
+# parts of a column's name that look like a symbol next to a field but are not symbols
 _NO_TICKERS = {
     *("ADJ", "ASK", "AVG", "BID", "DAY", "MID", "PREV", "PRICE", "RAW", "TIME", "UNADJ", "VALUE", "CHANGE", "PCT"),
     *("USD", "EUR", "GBP", "JPY", "INR", "CHF", "CAD", "AUD", "CNY", "QUOTE", "BASE"),
@@ -23,20 +23,20 @@ _NO_TICKERS = {
 
 @dataclass(frozen=True)
 class WideColumns:
-    """Columns of several symbols side by side.
+    """The columns of a wide table.
 
     Attributes
     ----------
     session
-        The position of the dates.
+        The position of the column of dates.
     place
-        For each symbol as `FileColumns.place`, without `session`.
+        From each symbol to the positions of its columns, as in `FileColumns.place`, without `session`.
     names
-        The file's own names of the columns, by position: the fields alone.
+        The file's own names of the fields, without the symbols, by position.
     header_lines
         How many lines the header has.
     incomplete
-        For each symbol that lacks open, high, low or close, what it lacks.
+        From each symbol without open, high, low or close to the missing columns.
     """
 
     session: int
@@ -47,7 +47,7 @@ class WideColumns:
 
     @property
     def columns(self) -> FileColumns:
-        """The columns of the long table that it becomes."""
+        """The columns of the long table that the wide table is converted to."""
         first = next(iter(self.place.values()))
         every = {name: first.get(name, -1) for name in VALUE_COLUMNS if any(name in p for p in self.place.values())}
         for name, position in every.items():
@@ -57,7 +57,7 @@ class WideColumns:
 
 
 def stacked_header(rows: Sequence[Sequence[str]]) -> WideColumns | None:
-    """Columns under two header lines, fields over symbols or symbols over fields, as yfinance writes them.
+    """The columns under two header lines, one of fields and one of symbols in either order, as yfinance writes them.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def stacked_header(rows: Sequence[Sequence[str]]) -> WideColumns | None:
     Returns
     -------
     WideColumns or None
-        None where the lines are no such header.
+        None if the lines are not such a header.
     """
     if len(rows) < 2 or len(rows[0]) != len(rows[1]) or len(rows[0]) < 2:
         return None
@@ -78,7 +78,7 @@ def stacked_header(rows: Sequence[Sequence[str]]) -> WideColumns | None:
     for fields, tickers in ((top, below), (_filled(rows[1]), top)):
         known = [field_of(cell) for cell in fields[1:]]
         symbols = [clean_symbol(cell) for cell in tickers[1:]]
-        # a line of numbers is a row of bars
+        # a line of numbers is a row of bars, not of symbols
         texts = labelled or all(re.search(r"[A-Za-z]", cell) for cell in tickers[1:])
         if any(known) and all(symbols) and texts and not any(field_of(cell) for cell in tickers[1:]):
             place: dict[str, dict[str, int]] = {}
@@ -93,12 +93,12 @@ def stacked_header(rows: Sequence[Sequence[str]]) -> WideColumns | None:
 
 
 def joined_names(names: Sequence[str]) -> WideColumns | None:
-    """Columns whose names hold field and symbol: ``Close_AAPL``, ``AAPL Close``, ``('Close', 'AAPL')``, ``AAPL.Close``.
+    """Columns whose names have field and symbol: ``Close_AAPL``, ``AAPL Close``, ``('Close', 'AAPL')``, ``AAPL.Close``.
 
     Returns
     -------
     WideColumns or None
-        None where no symbol has open, high, low and close so.
+        None if no symbol has open, high, low and close with such names.
     """
     place: dict[str, dict[str, int]] = {}
     session, own = None, list(names)
@@ -125,7 +125,7 @@ def field_of(name: str) -> str:
 
 
 def _split_name(name: str) -> tuple[str, str, str] | None:
-    """Field, symbol and the file's name of the field, where `name` holds field and symbol."""
+    """The field, the symbol and the file's name of the field, if `name` has a field and a symbol; otherwise None."""
     pair = _tuple_of(name)
     marks = re.finditer(r"[\s_.|:/-]+", name.strip())
     cuts = [(name.strip()[: m.start()], name.strip()[m.end() :]) for m in marks] if pair is None else [pair]
@@ -153,7 +153,7 @@ def _untupled(name: str) -> str:
 
 
 def _filled(cells: Sequence[str]) -> list[str]:
-    """`cells` with each empty one after the first as the one before: a spreadsheet's merged cells."""
+    """`cells`, with empty ones filled from the left as in a spreadsheet's merged cells; the first cell may be empty."""
     filled = [cells[0].strip()]
     for cell in cells[1:]:
         filled.append(cell.strip() or (filled[-1] if len(filled) > 1 else ""))

@@ -1,4 +1,4 @@
-"""The StockNet dataset as published: prices as Yahoo's CSV, tweets as JSON lines in one file a ticker a day.
+"""Read the published StockNet dataset: prices as Yahoo's CSV, tweets as JSON lines in one file per ticker and day.
 
 Xu and Cohen, Stock Movement Prediction from Tweets and Historical Prices, ACL 2018.
 """
@@ -27,15 +27,22 @@ def is_stocknet(path: Path) -> bool:
 
 
 def read_stocknet_bars(path: Path) -> FileBatch:
-    """The bars of the published folder `path`; its null rows are among the refusals."""
+    """Read the bars of the published folder `path`; its rows without prices are among the refusals."""
     return read_bars([_folder(path) / "price" / "raw"])
 
 
 def read_stocknet_news(path: Path, *, now: pd.Timestamp | None = None) -> FileBatch:
-    """The tweets of the published folder `path` as `News` of source ``twitter``, by their own times.
+    """Read the tweets of the published folder `path` as `News` of source ``twitter``, at their own times.
 
-    A tweet about several symbols is an item of each. Lines that are not JSON, and tweets without a text or a time of
-    publication, or of a time after `now`, are refused.
+    A tweet about several symbols becomes one item for each. Refused are lines that are not JSON, and tweets without a
+    text, without a time of publication, or with a time after `now`.
+
+    Parameters
+    ----------
+    path
+        The published folder.
+    now
+        UTC; the current time by default.
 
     Raises
     ------
@@ -109,13 +116,13 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _parse(line: bytes) -> tuple[str, str] | str:
-    """Text and time of a tweet, or why it can't be used."""
+    """The text and time of a tweet, or the reason why it can't be used."""
     try:
         tweet = json.loads(line)
     except (ValueError, RecursionError):
         return "is not JSON"
     if not isinstance(tweet, dict) or not isinstance(tweet.get("text"), str) or not tweet["text"].strip():
         return "has no text"
-    # half a surrogate pair is legal in JSON, but no text that can be stored
+    # a lone surrogate is legal in JSON, but can't be stored as text
     text = tweet["text"].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text, str(tweet.get("created_at") or "")

@@ -1,6 +1,6 @@
-"""Files to Arrow tables: text with any delimiter and encoding, JSON lines and Parquet. Cells stay as they are.
+"""Read files as Arrow tables with raw cells: text with any delimiter and encoding, JSON and Parquet.
 
-Tables of several symbols side by side become long ones, one row a symbol and day.
+Wide tables (several symbols side by side) are converted to long ones, with one row for each symbol and day.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lin
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _BLOCK = 1 << 23
-# lines above the header in which exports have a title or an address
+# at most this many lines above the header, such as a title or an address
 _TITLES = 25
 
 
@@ -38,19 +38,19 @@ class RawTable:
     columns
         Which column holds what.
     cells
-        By tenor's name, Arrow columns of n rows.
+        From tenor's name of a column to its Arrow column, [n].
     rows
-        Where each row stands in the file, [n].
+        The line or row number of each row in the file, [n].
     ragged
-        Line number and text of the rows whose number of columns differs from the header's.
+        The line number and text of the rows whose number of columns differs from the header's.
     symbol
         The symbol in the file's own header; ``""`` in most files.
     delimiter
-        Between the columns of a text file.
+        The delimiter of a text file; ``""`` for other files.
     notes
-        What was assumed, in words.
+        Assumptions made while reading, in words.
     side_by_side
-        Whether it was a table of several symbols, in which a row without prices is no bar of that symbol.
+        Whether the file was a wide table, in which a symbol without prices in a row has no bar on that day.
     """
 
     columns: FileColumns
@@ -64,12 +64,21 @@ class RawTable:
 
 
 def read_table(path: Path, chosen: Mapping[str, str] | None = None, encoding: str | None = None) -> RawTable:
-    """Read `path`; `chosen` names columns of it (see `column_names.parse_columns`), `encoding` that of no UTF-8.
+    """Read the table in a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    chosen
+        The names of columns that the user gave (see `column_names.parse_columns`).
+    encoding
+        The encoding that the user named, for a text that is neither UTF-8 nor UTF-16.
 
     Raises
     ------
     UnusableError
-        It is empty, is neither text nor Parquet, or lacks a column.
+        The file is empty, is neither text nor Parquet, or lacks a column.
     """
     chosen = {column: own for column, own in (chosen or {}).items() if column in ALIASES}
     try:
@@ -124,7 +133,7 @@ def _json_column(values: list[Any]) -> Any:
 
 
 def require_simple(types: Mapping[str, Any]) -> None:
-    """Refuse a table whose cells are no single values, by an UnusableError."""
+    """Raise UnusableError if a column holds lists or other collections instead of single values."""
     for name, kind in types.items():
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
         if pa.types.is_nested(inner) or pa.types.is_boolean(inner) or pa.types.is_duration(inner):
@@ -132,7 +141,7 @@ def require_simple(types: Mapping[str, Any]) -> None:
 
 
 def text_of(name: str, column: Any) -> Any:
-    """The Arrow column `name`, bytes as text; raises UnusableError for bytes that are none."""
+    """The Arrow column `name`, with bytes decoded as text; raises UnusableError if they are not UTF-8."""
     kind = column.type
     binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
     try:
@@ -169,7 +178,7 @@ def _read_text(path: Path, chosen: Mapping[str, str], given: str | None) -> RawT
             columns = wide.columns
         header_lines = header + (wide.header_lines if wide else 1)
         if header > above:
-            notes.append(f"{header} lines above the header are passed over")
+            notes.append(f"{header} lines above the header are skipped")
     places = list(columns.place.values()) if wide is None else _wide_places(wide)
     codec = {"utf-8-sig": "utf-8"}.get(encoding.name, encoding.name)
     table, ragged = parse_rows(path, codec, delimiter, len(names), header_lines, places)
@@ -183,7 +192,7 @@ def _read_text(path: Path, chosen: Mapping[str, str], given: str | None) -> RawT
 
 
 def _header(lines: Sequence[str], above: int, chosen: Mapping[str, str]) -> tuple[str, int]:
-    """The delimiter, and which line has the names: the first of the file, or one below titles."""
+    """The delimiter, and the line with the names: the first line of the file, or one below titles."""
 
     def known(names: list[str]) -> int:
         own = {name.strip().casefold() for name in names}
@@ -226,7 +235,7 @@ def _wide_places(wide: WideColumns) -> list[int]:
 def raw_table(
     columns: FileColumns, wide: WideColumns | None, cell: Callable[[int], Any], rows: NDArray[np.int64]
 ) -> RawTable:
-    """The table as it is, or one long table of the symbols side by side."""
+    """The table; a wide one is converted to a long one."""
     if wide is None:
         return RawTable(columns, {column: cell(place) for column, place in columns.place.items()}, rows)
     notes = [f"{symbol} has no {', '.join(absent)}: left out" for symbol, absent in wide.incomplete.items()]
@@ -252,7 +261,7 @@ def raw_table(
 def parse_rows(
     path: Path, encoding: str, delimiter: str, width: int, header_lines: int, places: Sequence[int]
 ) -> tuple[Any, list[tuple[int, str]]]:
-    """The cells of a text file as texts, its columns named by their place; and the lines of another width."""
+    """The cells of a text file as texts, with columns named by their position, and the lines of another width."""
     ragged: list[tuple[int, str]] = []
 
     def skip(row: Any) -> str:
@@ -263,7 +272,7 @@ def parse_rows(
     try:
         table = pyarrow.csv.read_csv(
             path,
-            # line numbers are only known when a single thread reads
+            # line numbers are only known if a single thread reads
             read_options=pyarrow.csv.ReadOptions(
                 use_threads=False,
                 block_size=_BLOCK,

@@ -1,4 +1,4 @@
-"""The texts in one column of a user's file, for scoring."""
+"""Read the texts in one column of a user's file, to score their sentiment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenor.ingest.files.text_files import known_encoding
 
 
 def read_texts(path: Path, column: str | None = None, encoding: str | None = None) -> list[str]:
-    """The texts in `path`, in its order; a missing one is an empty text.
+    """Read the texts in `path`, in the order of the file; a missing text becomes an empty one.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def read_texts(path: Path, column: str | None = None, encoding: str | None = Non
     column
         The name of the column; by default the one that `tenor data import` would read, ``text`` first.
     encoding
-        Of a text that is neither UTF-8 nor UTF-16, as Python names it; by default Windows-1252, where it can be.
+        Python's name of the encoding of a file that is neither UTF-8 nor UTF-16; by default Windows-1252, if possible.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""How a text file is written: its encoding, the mark between its columns, and the words it has for a missing value.
+"""Find the encoding and the delimiter of a text file, and recognise words for a missing value.
 
-Nothing is replaced in silence. A file is read as UTF-8 (or UTF-16) only if every byte of it is; one that is neither is
-read in the encoding that the user named, or as Windows-1252 with a note where that can be; one that mixes encodings, or
-that is in another alphabet, is refused.
+No character is replaced silently. A file is read as UTF-8 (or UTF-16) only if all its bytes are valid. Otherwise it is
+read in the encoding that the user named, or as Windows-1252, with a note, if that is plausible. A file that mixes
+encodings, or that is in another alphabet, is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tenor.errors import ConfigError, UnusableError
 
 _CHUNK = 1 << 20
 _OPENING = 1 << 16
-# the longer mark first: that of UTF-32 begins with that of UTF-16
+# the longer byte order marks first: that of UTF-32 begins with that of UTF-16
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -28,7 +28,7 @@ _MARKS = (
 )
 _DELIMITERS = ",;\t|"
 _SAMPLE = 20
-# text in which one byte of two is NUL is UTF-16 without its mark; other files with NUL are no text
+# text in which every second byte is NUL is UTF-16 without a byte order mark; other files with NUL are not text
 _MOSTLY = 0.7
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
@@ -36,17 +36,18 @@ MISSING_WORDS = (
     *("", "null", "nan", "na", "n/a", "#n/a", "#na", "n.a.", "none", "nil", "nat", "<na>"),
     *("-", "--", "---", "–", "—", ".", "?", "#value!", "#ref!", "#div/0!"),
 )
-"""What stands in place of a missing value, in lower case and without spaces around."""
+"""Words that mean that a value is missing, in lower case and without surrounding spaces."""
 
-# Western European text has letters beyond ASCII one or two at a time. Chinese, Korean, Cyrillic, Greek … have words of
-# them; the marks that even Western text has side by side (quotes, dashes, the euro) are no letters
+# Western European text has at most one or two adjacent letters beyond ASCII. Chinese, Korean, Cyrillic, Greek and other
+# texts have whole words of them. Quotes, dashes and the euro sign are not letters, and may be adjacent in any text
 _MARKS_BESIDE = bytes([0x80, 0x82, 0x84, 0x85, *range(0x91, 0x98), 0xA0, 0xAB, 0xBB])
 _LETTER_RUN = re.compile(rb"[\x80-\xff]{3,}")
 _HIGH = bytes(range(0x80, 0x100))
 _ASCII = bytes(range(0x80))
 _FEW_LETTERS, _RUN_SHARE = 5, 0.25
-# Other alphabets of single bytes show in cp1252 as what its languages never write: signs within words (Polish,
-# Romanian, Mac), capitals behind small letters (Mac), or ð, þ and ý (Turkish, Baltic) without the vowels of Icelandic
+# Text in other single-byte encodings, decoded as cp1252, has what no language of cp1252 has: signs within words
+# (Polish, Romanian, Mac), capitals after small letters (Mac), or ð, þ and ý (Turkish, Baltic) without the vowels of
+# Icelandic
 _SMALL = rb"a-z\xdf-\xf6\xf8-\xff"
 _SIGN_IN_WORD = re.compile(
     rb"[%b][\x86-\x88\xa1-\xa8\xaa\xac\xaf-\xb3\xb5\xb6\xb8-\xba\xbc-\xbf][%b]"
@@ -55,12 +56,12 @@ _SIGN_IN_WORD = re.compile(
 _ICELANDIC = bytes([0xD0, 0xDD, 0xDE, 0xF0, 0xFD, 0xFE])
 _WITH_THEM = bytes([0xC1, 0xE1, 0xC6, 0xE6, 0xC9, 0xE9, 0xCD, 0xED, 0xD3, 0xF3, 0xDA, 0xFA])
 _NOT_WITH_THEM = bytes([0xE0, 0xE2, 0xE3, 0xE7, 0xE8, 0xEA, 0xEB, 0xEC, 0xEE, 0xEF, 0xF2, 0xF8, 0xF9, 0xFB])
-# š and ž are Czech, Slovak or South Slavic where è, ì, ø, ù, æ or ð stand for their other letters
+# š and ž together with è, ì, ø, ù, æ or ð show Czech, Slovak or South Slavic text in another encoding
 _HACEKS = bytes([0x8A, 0x8E, 0x9A, 0x9E])
 _BESIDE_HACEKS = bytes([0xC8, 0xE8, 0xEC, 0xD8, 0xF8, 0xF9, 0xC6, 0xE6, 0xF0])
 _FEWER_VOWELS, _FEW_HACEKS, _HACEK_SHARE, _SIGN_SHARE = 3, 2, 0.2, 0.02
 _WORD = re.compile(rb"[^\s,;|\"]*[\x80-\xff][^\s,;|\"]*")
-# a short line of another encoding may be UTF-8 by accident
+# a short line in another encoding may be valid UTF-8 by chance
 _UTF8_LINES = 0.2
 _NAME_IT = (
     "save it as UTF-8, or name its encoding: --encoding gbk (or shift_jis, cp1250, cp1251, cp1254, mac_roman, cp1252 …)"
@@ -77,9 +78,9 @@ class TextEncoding:
     Attributes
     ----------
     name
-        Python's name of the codec; it passes over a byte order mark.
+        Python's name of the codec; it skips a byte order mark.
     note
-        What was assumed, in words; ``""`` where the file's bytes leave no doubt.
+        What was assumed, in words; ``""`` if the file's bytes leave no doubt.
     """
 
     name: str
@@ -92,7 +93,7 @@ def known_encoding(name: str) -> str:
     Raises
     ------
     ConfigError
-        There is no such encoding of text, or ASCII is not part of it.
+        There is no such text encoding, or it is not a superset of ASCII.
     """
     try:
         codec = codecs.lookup(name.strip())
@@ -104,22 +105,22 @@ def known_encoding(name: str) -> str:
 
 
 def encoding_of(path: Path, *, read_texts: bool = True, given: str | None = None) -> TextEncoding:
-    """The encoding in which every byte of `path` can be read.
+    """Find the encoding in which all bytes of `path` can be decoded.
 
     Parameters
     ----------
     path
-        A text file. It is read once as a whole, in pieces.
+        A text file. It is read once as a whole, in chunks.
     read_texts
-        Whether texts of the file are kept. If not (dates, numbers and symbols are ASCII), a file in an unknown encoding
-        is read byte by byte instead of being refused.
+        Whether texts of the file are stored. If not (dates, numbers and symbols are ASCII), a file in an unknown
+        encoding is decoded byte by byte instead of being refused.
     given
-        The encoding of files that are neither UTF-8 nor UTF-16, as the user named it.
+        The encoding that the user named, for files that are neither UTF-8 nor UTF-16.
 
     Raises
     ------
     UnusableError
-        It is not a text, can't be read, or mixes encodings.
+        The file is not text, can't be read, or mixes encodings.
     """
     try:
         with path.open("rb") as file:
@@ -142,7 +143,7 @@ def encoding_of(path: Path, *, read_texts: bool = True, given: str | None = None
 
 
 def opening_lines(path: Path, encoding: str) -> list[str]:
-    """The lines in the first 64 KB of `path`, without their ends; the last one may be cut off."""
+    """The lines in the first 64 KB of `path`, without line ends; the last one may be cut off."""
     with path.open("rb") as file:
         head = file.read(_OPENING)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head, len(head) < _OPENING)
@@ -150,7 +151,7 @@ def opening_lines(path: Path, encoding: str) -> list[str]:
 
 
 def stated_delimiter(line: str) -> str:
-    """The mark that a first line of Excel names (``sep=;``); ``""`` where it is no such line.
+    """The delimiter that Excel states in a first line such as ``sep=;``; ``""`` for any other line.
 
     Examples
     --------
@@ -162,20 +163,22 @@ def stated_delimiter(line: str) -> str:
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
-    """The cells of one line, quotes undone."""
+    """The cells of one line, without their quotes."""
     return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [""]) or [""]
 
 
 def delimiter_of(lines: Sequence[str], known: Callable[[list[str]], int]) -> str:
-    """The mark between the columns: comma, semicolon, tab or bar.
+    """Find the delimiter: comma, semicolon, tab or vertical bar.
+
+    The delimiter is chosen that yields the most known names in the header. Ties are decided by the number of lines with
+    as many cells as the header, then by the number of cells.
 
     Parameters
     ----------
     lines
         The header and some lines below it.
     known
-        How many of a header's names mean something. The mark under which most do is chosen; of several the one that
-        splits most of the lines into as many cells as the header has, then the one that gives most cells.
+        Takes the names of a header; returns how many of them are known.
     """
 
     def rank(mark: str) -> tuple[int, float, int]:
@@ -188,7 +191,7 @@ def delimiter_of(lines: Sequence[str], known: Callable[[list[str]], int]) -> str
 
 
 def is_missing(text: str) -> bool:
-    """Whether `text` is a word for a missing value.
+    """Whether `text` means that a value is missing.
 
     Examples
     --------
@@ -199,7 +202,7 @@ def is_missing(text: str) -> bool:
 
 
 def is_missing_symbol(text: str) -> bool:
-    """As `is_missing`, but ``NA``, ``NAN`` and their like are symbols when they are written in capitals.
+    """As `is_missing`, but words in capitals such as ``NA`` and ``NAN`` are symbols.
 
     Examples
     --------
@@ -210,7 +213,7 @@ def is_missing_symbol(text: str) -> bool:
 
 
 def _unmarked_wide(path: Path, head: bytes) -> TextEncoding:
-    """UTF-16 without a byte order mark."""
+    """Recognise UTF-16 without a byte order mark; raises UnusableError for other files with NUL bytes."""
     even, odd = head[::2].count(0), head[1::2].count(0)
     half = len(head) / 2
     for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
@@ -220,7 +223,7 @@ def _unmarked_wide(path: Path, head: bytes) -> TextEncoding:
 
 
 def _single_byte(path: Path, *, read_texts: bool) -> TextEncoding:
-    """Windows-1252, for a file that is not UTF-8."""
+    """Choose Windows-1252 for a file that is not UTF-8, or refuse the file."""
     if not read_texts:
         name = "cp1252" if _fault(path, "cp1252") is None else "latin-1"
         return TextEncoding(name, "it is not UTF-8: read as Windows-1252")
@@ -238,7 +241,7 @@ def _single_byte(path: Path, *, read_texts: bool) -> TextEncoding:
 
 
 def _other_alphabet(path: Path) -> str:
-    """The first word that is no Western European text, read as such; ``""`` where the file is, or mixes encodings."""
+    """A word, decoded as Windows-1252, that shows another alphabet; ``""`` if there is none or encodings are mixed."""
     letters = in_words = lines = of_utf8 = 0
     shown = ""
     with path.open("rb") as file:
@@ -257,7 +260,7 @@ def _other_alphabet(path: Path) -> str:
 
 
 def _other_letters(path: Path) -> str:
-    """A word that shows that letters beyond ASCII are not those of Windows-1252; ``""`` where none does."""
+    """A word, decoded as Windows-1252, that shows another encoding of Latin letters; ``""`` if there is none."""
     high = bytearray()
     signs, words = 0, {"sign": "", "icelandic": "", "hacek": ""}
 
@@ -302,11 +305,11 @@ def _require(path: Path, encoding: str) -> None:
     fault = _fault(path, encoding)
     if fault is not None:
         name = encoding.removesuffix("-sig").upper()
-        raise UnusableError(f"begins as {name} and is none in line {fault}", "save it as UTF-8")
+        raise UnusableError(f"begins as {name}, but line {fault} is not {name}", "save it as UTF-8")
 
 
 def _fault(path: Path, encoding: str) -> int | None:
-    """The number of the first line that can't be decoded; None where all can."""
+    """The number of the first line that can't be decoded; None if all can."""
     decoder = codecs.getincrementaldecoder(encoding)()
     lines = 1
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""Times as they are written: ISO 8601, mail and RSS (RFC 822), Twitter, and dates in English words.
+"""Parse times as texts: ISO 8601, e-mail and RSS (RFC 822), Twitter, and dates with English names of months.
 
-Raises `UnusableError` with the true reason for what is not a time: no hour, no zone, or an order that is not clear from
-the text itself (`news_order` decides it for a file).
+A text that is not a time raises `UnusableError` with a specific reason: no hour, no zone, or an order of day and month
+that is not clear from the text itself (`news_order` decides it for a file).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _shape(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-# what stands behind the match is the zone
+# the rest of the text after the match is the zone
 _SHAPES = (
     _shape(rf"{_YEAR}(?P<mark>[-/.])(?P<number>\d{{1,2}})(?P=mark){_DAY}(?:T|,?\s)\s?{_CLOCK}"),
     _shape(rf"(?:{_WEEKDAY}\s?)?{_DAY}[\s-]{_MONTH}[\s-](?P<year>\d{{4}}|\d{{2}}),?\s{_CLOCK}"),
@@ -50,7 +50,7 @@ _OPEN = _shape(
     rf"(?:T|,?\s)\s?(?:(?:at|um|-)\s)?{_CLOCK}"
 )
 THIS_YEAR = 2049
-"""Up to which two digits are a year of this century (RFC 2822, section 4.3)."""
+"""The latest year that two digits can mean (RFC 2822, section 4.3)."""
 _DATE_ALONE = _shape(
     r"(?:\d{4}[-/.]?\d{1,2}[-/.]?\d{1,2}|\d{4}-?W\d{2}(?:-?\d)?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})|"
     rf"(?:{_WEEKDAY}\s?)?(?:\d{{1,2}}[\s-]{_MONTH}|{_MONTH.replace('month', 'month2')}[\s-]\d{{1,2}}),?[\s-]\d{{2,4}})"
@@ -59,7 +59,7 @@ _DATE_ALONE = _shape(
 
 
 def open_date(text: str) -> OpenDate | None:
-    """The date of a time such as 03/04/2020 14:00, whose order is not clear from itself; None for any other text.
+    """The date of a time such as 03/04/2020 14:00, whose order of day and month is ambiguous; None for other texts.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def _open_date(parts: re.Match[str]) -> OpenDate:
 
 
 def read_time(text: str, *, utc: bool = False, order: Order | None = None) -> tuple[dt.datetime, bool]:
-    """The moment that `text` names, in UTC, and whether its zone had to be taken from `utc`.
+    """Parse a time as a moment in UTC.
 
     Parameters
     ----------
@@ -85,13 +85,18 @@ def read_time(text: str, *, utc: bool = False, order: Order | None = None) -> tu
     utc
         Whether a time without a zone is UTC.
     order
-        Of day, month and year in times such as 03/04/2020 14:00. None: day first where points stand between them, and
-        others are not times.
+        The order of day, month and year in times such as 03/04/2020 14:00. If it is None, dates with points
+        (03.04.2020) have the day first, and other ambiguous ones are refused.
+
+    Returns
+    -------
+    tuple of datetime and bool
+        The moment, and whether it is in UTC only because of `utc`.
 
     Raises
     ------
     UnusableError
-        `text` is not a time, or does not say when.
+        `text` is not a time, or its moment is not clear.
 
     Examples
     --------
@@ -114,7 +119,7 @@ def read_time(text: str, *, utc: bool = False, order: Order | None = None) -> tu
 
 
 def _local(text: str, order: Order | None, utc: bool) -> tuple[dt.datetime, str]:
-    """The time as it stands, and what is written behind it; an offset that Python reads is in the time."""
+    """The local time, and the text of its zone; ``""`` if the time already has an offset that Python could parse."""
     try:
         return dt.datetime.fromisoformat(text), ""
     except ValueError:
@@ -129,7 +134,7 @@ def _local(text: str, order: Order | None, utc: bool) -> tuple[dt.datetime, str]
         if order is None and not (date.dotted and date.kind == "year last"):
             if not zone and not utc:
                 raise UnusableError(NO_ZONE, WRITE_ZONE)  # it is not a time in either order
-            raise UnusableError("does not say whether the day or the month stands first", _WRITE_ORDER)
+            raise UnusableError("does not show whether the day or the month is first", _WRITE_ORDER)
         day = date.read(order or "dmy", THIS_YEAR)
         if day is None:
             raise UnusableError("is not a time of the calendar", _CORRECT)
@@ -138,24 +143,24 @@ def _local(text: str, order: Order | None, utc: bool) -> tuple[dt.datetime, str]
 
 
 def _built(parts: re.Match[str]) -> dt.datetime:
-    """The local time whose parts a shape found."""
+    """The local time from the parts that one of `_SHAPES` matched."""
     named = parts.groupdict()
     year = int(named["year"])
     if len(named["year"]) == 2:
-        # 02 Jan 24 is RFC 822 without its weekday; 02-Jan-24 is how others write years first as well
+        # 02 Jan 24 is RFC 822 without the weekday; but in 02-Jan-24, 02 may also be the year
         if not named["weekday"] and parts.string[parts.start("month") - 1] != " ":
-            raise UnusableError("does not say which of its numbers is the year", _WRITE_ORDER)
+            raise UnusableError("does not show which of its numbers is the year", _WRITE_ORDER)
         year += 2000 if year < 50 else 1900  # RFC 2822, section 4.3
     month = int(named.get("number") or 0) or 1 + _MONTHS.index(named["month"][:3].lower())
     moment = _at(year, month, int(named["day"]), parts)
     weekday = named.get("weekday")
     if weekday and _WEEKDAYS[moment.weekday()] != weekday[:3].lower():
-        raise UnusableError(f"names a weekday that {moment:%Y-%m-%d} was not", _CORRECT)
+        raise UnusableError(f"names a weekday that is not the weekday of {moment:%Y-%m-%d}", _CORRECT)
     return moment
 
 
 def _at(year: int, month: int, day: int, parts: re.Match[str]) -> dt.datetime:
-    """That day, at the time of its clock."""
+    """The given day, with the time of day from `parts`."""
     hour = int(parts["hour"])
     half = (parts["half"] or "").lower()
     if half and 1 <= hour <= 12:

@@ -1,4 +1,4 @@
-"""Zones as people write them behind a time: offsets, the names of RFC 822, and names of the IANA database."""
+"""Parse the time zone written after a time: an offset, a name of RFC 822, or a name of the IANA database."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import zoneinfo
 
 from tenor.errors import UnusableError
 
-# RFC 822, section 5.1, and RFC 2822, section 4.3: the only names that mean one offset by a standard
+# RFC 822, section 5.1, and RFC 2822, section 4.3: the only short names that a standard defines as one offset
 _BY_STANDARD = {
     "z": 0, "ut": 0, "utc": 0, "gmt": 0,
     "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
 }  # fmt: skip
 _WRITTEN = re.compile(r"(?P<main>[^()\[\]]*?)\s*(?:\[(?P<region>[^\[\]]*)\]|\((?P<comment>[^()]*)\))?")
-# an offset may stand behind UTC or GMT, and before a name: GMT+0200, +0000 UTC
+# an offset may follow UTC or GMT, or be followed by a name: GMT+0200, +0000 UTC
 _OFFSET = re.compile(
     r"(?:(?:UTC|GMT|UT)\s*)?(?P<sign>[+\-−])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?(?:\s+(?P<name>[A-Za-z]{1,5}))?",
     re.I,
 )
 _WESTMOST, _EASTMOST = dt.timedelta(hours=-12), dt.timedelta(hours=14)
-_WRITE_OFFSET = "write the offset behind the time, like 2024-05-01T09:30:00-04:00"
+_WRITE_OFFSET = "write the offset after the time, like 2024-05-01T09:30:00-04:00"
 
 
 def in_zone(moment: dt.datetime, written: str) -> dt.datetime:
@@ -32,12 +32,12 @@ def in_zone(moment: dt.datetime, written: str) -> dt.datetime:
     moment
         A local time, or one with an offset.
     written
-        What stands behind it; ``""`` where `moment` has its offset already.
+        The text after it; ``""`` if `moment` already has its offset.
 
     Raises
     ------
     UnusableError
-        The zone is not known or no place has such an offset, or the clocks of the place showed no such time, or twice.
+        The zone is unknown, no place has such an offset, or the local time did not exist or occurred twice there.
     """
     if moment.tzinfo is not None:
         return _possible(moment)
@@ -59,7 +59,7 @@ def in_zone(moment: dt.datetime, written: str) -> dt.datetime:
 
 
 def _of_name(moment: dt.datetime, name: str) -> dt.datetime:
-    """`moment` in the zone called `name`, or at the offset."""
+    """`moment` in the zone or at the offset `name`."""
     if name.casefold() in _BY_STANDARD:
         return moment.replace(tzinfo=_fixed(_BY_STANDARD[name.casefold()]))
     if parts := _OFFSET.fullmatch(name):
@@ -77,16 +77,16 @@ def _of_name(moment: dt.datetime, name: str) -> dt.datetime:
 
 
 def _of_region(moment: dt.datetime, region: str) -> dt.datetime:
-    """`moment` by the clocks of `region`, if they showed it once."""
+    """The local time `moment` in `region`, if it occurred there exactly once."""
     if region.casefold() in _BY_STANDARD:
         return _of_name(moment, region)
     offsets = _offsets(moment, region)
     zone = _zone(region)
     local = moment.replace(tzinfo=zone)
     if local.astimezone(dt.UTC).astimezone(zone).replace(tzinfo=None) != moment:
-        raise UnusableError(f"never was in {region}, where clocks went forward over it", _WRITE_OFFSET)
+        raise UnusableError(f"did not exist in {region}, where clocks were set forward over it", _WRITE_OFFSET)
     if len(offsets) > 1:
-        raise UnusableError(f"was twice in {region}, where clocks went back", _WRITE_OFFSET)
+        raise UnusableError(f"occurred twice in {region}, where clocks were set back", _WRITE_OFFSET)
     return local
 
 
@@ -120,5 +120,6 @@ def _fixed(hours: int) -> dt.timezone:
 
 def _unknown(name: str) -> UnusableError:
     return UnusableError(
-        f"has the zone {name.strip()[:24]!r}, which is no offset and no name that means one everywhere", _WRITE_OFFSET
+        f"has the zone {name.strip()[:24]!r}, which is neither an offset nor an unambiguous name of a zone",
+        _WRITE_OFFSET,
     )

@@ -25,11 +25,11 @@ from tenor.schema import Bars
 from tenor.symbols import clean_symbol
 
 _FLOAT = re.compile(r"-?(\d+(\.\d*)?|inf|nan)(e[+-]?\d+)?")
-# rows that may be left out without asking
 _LONGEST_GAP, _SHOW_SPACING = 4, 20
 """The largest median of days between daily bars, including weekends; and the number of rows from which it is tested."""
 _SEVERAL = 1.5
 """With more rows a day than this, they are taken for rows of several symbols, not for repeated rows."""
+# kinds of refused rows that are left out with a note instead of an error
 _HARMLESS = {
     "empty": "without any price are not bars",
     "repeat": "repeat a bar",
@@ -164,7 +164,7 @@ def _read_mapping(
 
 
 def _read_one(symbol: Any, frame: Any, calendar: str | None, now: pd.Timestamp, what: str) -> FrameBars:
-    """The bars of one symbol of a mapping; the line that mends its frame puts it back."""
+    """The bars of one symbol of a mapping; the line that repairs its frame also stores it in the mapping."""
     try:
         return read_frame(frame, symbol=str(symbol), calendar=calendar, now=now, what=f"{what}[{symbol!r}]")
     except FrameError as error:
@@ -224,7 +224,7 @@ def _require_daily(frame: pd.DataFrame, what: str) -> None:
 
 
 def _mend_symbol(table: FrameTable, layout: Layout) -> str:
-    """A line that names the symbol: that of a column of texts, where days repeat, or one for all rows."""
+    """The line that adds the symbol: from a column of texts if days repeat, otherwise the same for all rows."""
     days = layout.raw.cells["session"]
     repeated = len(days.unique()) < len(days)
     if repeated:
@@ -239,7 +239,7 @@ def _mend_symbol(table: FrameTable, layout: Layout) -> str:
 def _judge(
     refusals: pd.DataFrame, layout: Layout, mender: Mender, calendar: str | None, now: pd.Timestamp, what: str
 ) -> list[str]:
-    """Raise for the first fault among `refusals`; what was left out without harm, in words."""
+    """Raise an error for the first fault among `refusals`; returns notes on rows that are left out without an error."""
     notes = []
     today = now.tz_localize(None).normalize()
     future = (refusals["kind"] == "unfinished") & (refusals["session"] > today + pd.Timedelta(days=1))
@@ -260,7 +260,7 @@ def _judge(
         harmless = refusals.loc[refusals.index.difference(faults.index)]
         if layout.raw.side_by_side:
             harmless = harmless[harmless["symbol"].isin(alike["symbol"])]
-        # dropping the rows would leave nothing
+        # then dropping these rows would leave none
         every = len({*alike["row"], *harmless["row"]}) == mender.table.rows
         raise _fault(first, kind, alike, layout, mender, calendar, what, every=every)
     return notes
@@ -311,7 +311,7 @@ def _field(layout: Layout, own: str) -> str:
     columns = layout.raw.columns
     fields = [column for column in columns.place if columns.own_name(column) == own]
     if len(fields) > 1 and "close" in fields:
-        return "close"  # it stands for the other prices as well
+        return "close"  # the same column also serves as open, high and low
     return fields[0] if fields else "session"
 
 

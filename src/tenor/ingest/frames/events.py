@@ -69,7 +69,7 @@ def events_of(frame: Any, *, calendar: str | None = None) -> Events:
 
 
 def _mend_all(table: FrameTable, column: str, value: str) -> str:
-    """The line for a column of which no row can be used."""
+    """The line that repairs a column in which no row can be used."""
     own = next((table.labels[i] for i in range(len(table.labels)) if field_of_event(table.name(i)) == column), column)
     cells = f"df[{own!r}]"
     if column == "session" and value.isdigit():

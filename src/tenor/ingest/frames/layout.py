@@ -31,21 +31,21 @@ _DATE_NAME = re.compile(r"(19|20)\d\d-?\d\d-?\d\d")
 
 @dataclass(frozen=True)
 class Layout:
-    """A frame's cells, and where each stands in the frame.
+    """A frame's cells, and the position of each column in the frame.
 
     Attributes
     ----------
     raw
-        The cells, as the rules for files take them.
+        The cells, in the form that the rules for files take.
     places
-        By tenor's name of a column and the symbol (empty where all symbols share it), its place in the frame.
+        From tenor's name of a column and the symbol (empty if all symbols share the column) to the column's position.
     """
 
     raw: RawTable
     places: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def place(self, column: str, symbol: str) -> int | None:
-        """The place of `column` of `symbol` in the frame."""
+        """The position of the column of `symbol` in the frame."""
         return self.places.get((column, symbol), self.places.get((column, "")))
 
 
@@ -55,9 +55,9 @@ def layout_of(table: FrameTable, what: str = "bars") -> Layout:
     Raises
     ------
     FrameError
-        There is none of dates or closes, or two columns mean the same.
+        There is no column of dates or closes, or two columns have the same meaning.
     UnusableError
-        A column is not one value a row.
+        A cell holds several values.
     """
     if any(isinstance(label, tuple) for label in table.labels):
         return _of_pairs(table, what)
@@ -79,7 +79,7 @@ def _long(table: FrameTable, columns: FileColumns) -> Layout:
 
 
 def _wide(table: FrameTable, wide: WideColumns) -> Layout:
-    # a close alone stands for the other prices
+    # for a symbol with closes alone, the close also serves as open, high and low
     place = {symbol: _filled(own) for symbol, own in wide.place.items()}
     wide = wide_columns(wide.session, place, wide.names, wide.header_lines)
     raw = raw_table(wide.columns, wide, table.column, np.arange(table.rows))
@@ -96,9 +96,9 @@ def _with_note(raw: RawTable) -> RawTable:
 
 
 def _filled(place: dict[str, int]) -> dict[str, int]:
-    """`place` with the close as open, high and low, where there is none of them."""
+    """`place` with the close as open, high and low, if all of these are missing."""
     if "close" not in place and "adj_close" in place:
-        # prices around it are those of the day, and would lie elsewhere after a split
+        # open, high and low are not adjusted: after a split they would not match the adjusted close
         place = {column: i for column, i in place.items() if column not in _AROUND_CLOSE}
         place["close"] = place["adj_close"]
     if "close" not in place or any(column in place for column in _AROUND_CLOSE):
@@ -112,14 +112,14 @@ def _closes_alone(columns: FileColumns) -> FileColumns:
 
 
 def _of_pairs(table: FrameTable, what: str) -> Layout:
-    """Fields over symbols or symbols over fields, in a MultiIndex of two levels."""
+    """A MultiIndex of two levels, fields and symbols in either order."""
     parts = [_parts(label) for label in table.labels]
     deep = next((own for own in parts if len(own) > 2), None)
     if deep is not None:
-        why = f"{what}: the column {deep!r} has {len(deep)} levels, and two are read: prices and symbols"
+        why = f"{what}: the column {deep!r} has {len(deep)} levels, but must have two: prices and symbols"
         raise FrameError(why, "df.columns = df.columns.droplevel(0)")
     pairs = {place: own for place, own in enumerate(parts) if len(own) == 2}
-    if not pairs:  # levels of which one is empty
+    if not pairs:  # one of the levels is empty
         names = [own[0] if own else "" for own in parts]
         flat = replace(table, labels=tuple(names))
         return layout_of(flat, what)
@@ -164,7 +164,7 @@ def _first_index(table: FrameTable) -> str:
 
 
 def _wide_closes(table: FrameTable, names: Sequence[str], session: int) -> WideColumns | None:
-    """One column of closes a symbol; None where a column is none."""
+    """One column of closes for each symbol; None if a column is not one of closes."""
     place: dict[str, dict[str, int]] = {}
     for i, name in enumerate(names):
         if i == session:
@@ -182,7 +182,7 @@ def _numeric(table: FrameTable, place: int) -> bool:
 
 
 def _refuse_twins(table: FrameTable, names: Sequence[str], what: str) -> None:
-    """Refuse two columns of one name but for case and marks, where the name means something."""
+    """Refuse two columns whose known names differ only in case and punctuation."""
     seen: dict[str, int] = {}
     known = {
         alias for column in ("session", "symbol", *PRICE_COLUMNS, "adj_close", "volume") for alias in ALIASES[column]
@@ -192,7 +192,7 @@ def _refuse_twins(table: FrameTable, names: Sequence[str], what: str) -> None:
         if plain in seen and len(plain) > 1 and plain in known:
             first = seen[plain]
             where = "the index and a column are" if first < table.index else "two columns are"
-            why = f"{what}: {where} called {names[first]!r} and {names[i]!r}: which one counts is open"
+            why = f"{what}: {where} called {names[first]!r} and {names[i]!r}: it is unclear which one to use"
             raise FrameError(why, f"{table.to_pandas}df = df.drop(columns={table.labels[i]!r})")
         seen.setdefault(plain, i)
 
@@ -203,7 +203,7 @@ def _missing(table: FrameTable, names: Sequence[str], columns: FileColumns, what
     if "date" in missing:
         candidate = next((i for i in range(table.index, len(names)) if _holds_dates(table, i, columns)), None)
         if candidate is None and (turned := _turned(table, names, columns)):
-            why = f"{what}: the sessions are columns, and rows are read (the columns: {shown})"
+            why = f"{what}: the sessions are columns, but must be rows (the columns: {shown})"
             return FrameError(why, table.to_pandas + turned)
         if candidate is not None:
             mend = f"df = df.rename(columns={{{table.labels[candidate]!r}: 'date'}})"
@@ -220,7 +220,7 @@ def _missing(table: FrameTable, names: Sequence[str], columns: FileColumns, what
 
 
 def _turned(table: FrameTable, names: Sequence[str], columns: FileColumns) -> str:
-    """A line that makes rows of columns, where most names of columns are dates."""
+    """The line that transposes the frame, if most names of columns are dates."""
     dates = [name for name in names if _DATE_NAME.match(name)]
     if len(dates) < max(2, len(names) - 2):
         return ""
@@ -231,7 +231,7 @@ def _turned(table: FrameTable, names: Sequence[str], columns: FileColumns) -> st
 
 
 def _molten(table: FrameTable, names: Sequence[str], columns: FileColumns) -> str:
-    """A line that makes columns of rows that hold one price each, with its name beside it; empty for other frames."""
+    """The line that pivots a frame with one price and its name in each row; empty for other frames."""
     free = [i for i in range(table.index, len(names)) if i not in columns.place.values()]
     value = next((i for i in free if _is_number(table, i)), None)
     for i in free:
@@ -247,7 +247,7 @@ def _molten(table: FrameTable, names: Sequence[str], columns: FileColumns) -> st
 
 
 def _beside_closes(table: FrameTable, names: Sequence[str], columns: FileColumns) -> str:
-    """A line that drops what stands beside columns of closes named by symbols; empty for other frames."""
+    """The line that drops the columns that are not closes named by symbols; empty for other frames."""
     if "symbol" in columns.place or "close" in columns.place:
         return ""
     rest = [i for i in range(table.index, len(names)) if i != columns.place.get("session")]
@@ -267,7 +267,7 @@ def _type(table: FrameTable, place: int) -> Any:
 def _mend_prices(
     table: FrameTable, names: Sequence[str], missing: Sequence[str], columns: FileColumns | None = None
 ) -> str:
-    """A line that renames the column that is most likely the first of `missing`."""
+    """The line that renames the column that is most likely the first of `missing`."""
     taken = set(columns.place.values()) if columns else set()
     free = [i for i in range(table.index, len(names)) if i not in taken]
     if len(missing) < len(_AROUND_CLOSE) and "close" not in missing:

@@ -20,7 +20,7 @@ _OPTIONAL = ("open", "high", "low")
 """If these columns are missing, only the closes are read."""
 _SWAPPED = (("high", "low"), ("low", "high"))
 _UNFIT = re.compile(r"[^A-Za-z0-9.^=&-]+")
-"""Characters that are replaced in a text to make a symbol of it: invalid ones, and some with a meaning in symbols."""
+"""Characters that are replaced to turn a text into a symbol: invalid ones, and some with a meaning in symbols."""
 _WITHIN_DAY = {"open": "first", "high": "max", "low": "min", "close": "last", "adj_close": "last", "volume": "sum"}
 
 
@@ -45,17 +45,17 @@ class Mender:
         Parameters
         ----------
         fault
-            Of `tenor.ingest.files.refusals.REFUSAL_KINDS`, or ``future``, ``missing``, ``infinite``, ``negative``.
+            One of `tenor.ingest.files.refusals.REFUSAL_KINDS`, or ``future``, ``missing``, ``infinite``, ``negative``.
         column
             tenor's name of the column.
         symbol
-            Of the first such row.
+            The symbol of the first such row.
         days
-            The days of all such rows, rising, once each.
+            The distinct days of all such rows, ascending.
         calendar
             The exchange whose sessions count.
         names
-            For the fault ``symbol``, the texts of such rows that are no symbols, once each.
+            For the fault ``symbol``, the distinct texts that are not symbols.
         """
         if fault == "symbol" and any(names):
             return self._renamed([name for name in names if name])
@@ -80,7 +80,9 @@ class Mender:
             flat = "df.reset_index()" if self.table.index else "df"
             return self._line(f'df = {flat}.drop_duplicates({keys!r}, keep="last")')
         place = self.layout.place(column, symbol)
-        texts = place is not None and pa.types.is_string(self.table.column(place).type)  # such as "n/a", or are mixed
+        texts = place is not None and pa.types.is_string(
+            self.table.column(place).type
+        )  # missing values may then be texts such as "n/a"
         missing = f'{cells}.astype(str).str.contains("[0-9]")' if texts else f"{cells}.notna()"
         return self._line(f"df = df[{lines.get(fault, missing)}]")
 
@@ -92,7 +94,7 @@ class Mender:
         fault, column
             As for `rows`.
         symbols
-            Those of the rows.
+            The symbols of the rows.
         """
         if fault == "symbol":
             return self._line('df["symbol"] = "AAPL"  # or one a row')
@@ -114,23 +116,25 @@ class Mender:
         return self._line(f"df = df.drop(columns={labels!r}){note}")
 
     def dates(self, why: str) -> str:
-        """The line that makes dates of the column of dates, where it was refused because of `why`."""
+        """The line that converts the column of dates to dates, if it was refused because of `why`."""
         options = ', unit="D", origin="1899-12-30"' if "spreadsheet" in why else ""
         options += ", dayfirst=True" if "first" in why else ""
         return self._assign("session", "", f"pd.to_datetime({self.cells('session', '')}{options})")
 
     def numbers(self, column: str, symbol: str) -> str:
-        """The line that makes numbers of a column of texts, without marks between thousands."""
+        """The line that converts a column of texts to numbers, without thousands separators."""
         texts = f'{self.cells(column, symbol)}.astype(str).str.replace(",", "")'
         return self._assign(column, symbol, f'pd.to_numeric({texts}, errors="coerce")')
 
     def daily(self) -> str:
-        """The line that makes daily bars of bars within days; empty for symbols side by side."""
+        """The line that aggregates intraday bars to daily ones; empty for wide frames."""
         date = self.layout.places["session", ""]
         own: dict[Any, str] = {}
         for column, how in _WITHIN_DAY.items():
             place = self.layout.places.get((column, ""))
-            if place is not None and (place not in own or column == "close"):  # a close alone stands for the others
+            if place is not None and (
+                place not in own or column == "close"
+            ):  # one column of closes may serve as all prices
                 own[place] = how
         if not own:
             return ""
@@ -156,11 +160,11 @@ class Mender:
         return "df.index" if self.table.index == 1 else f"df.index.get_level_values({place})"
 
     def _renamed(self, names: Sequence[str]) -> str:
-        """The line that makes symbols of `names`."""
+        """The line that converts `names` to valid symbols."""
         cells = self.cells("symbol", "")
         own = {name: _UNFIT.sub("-", name).strip("-.") for name in names}
         distinct = len(set(own.values())) == len(own)
-        # a longer name was cut in the refusal
+        # a longer name may have been cut off in the refusal
         if (
             max(map(len, names)) <= LONGEST
             and len(own) <= _FEW_NAMES

@@ -19,7 +19,7 @@ from tenor.schema import News
 
 _FEW_ROWS = 8
 _NOTHING_ELSE = {"text": "texts", "published_at": "pd.to_datetime(times, utc=True)", "symbol": "symbols"}
-"""What is written into a column of which no row can be used, by tenor's name of it."""
+"""From tenor's name of a column in which no row can be used to the code for new values."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def read_news(frame: Any, *, now: pd.Timestamp | None = None, what: str = "news"
     reader = NewsReader(Path(what), now or pd.Timestamp.now("UTC"), Reading(), lambda: [rows])
     try:
         batch = reader.batch(rows, ())
-    except UnusableError as error:  # the order of day and month is open
+    except UnusableError as error:  # the order of day and month is ambiguous
         at = names.index(columns.own("published_at"))
         cell = f"df[{table.labels[at]!r}]" if at >= table.index else "df.index"
         mend = f"{table.to_pandas}{cell} = pd.to_datetime({cell}, dayfirst=True, utc=True)  # or dayfirst=False"
@@ -112,7 +112,7 @@ def _fault(refusals: pd.DataFrame, table: FrameTable, names: tuple[str, ...], wh
     why = f"{what}, row {first['row']}: {first['column']!r}{is_} {first['why']}{more}"
     if first["why"] == NO_ZONE:
         mend = f'{cells} = pd.to_datetime({cells}){dot}.tz_localize("UTC")  # if that is their zone'
-    elif first["why"] == NO_HOUR:  # counts as known in the evening: too late is safe, too early would be a leak
+    elif first["why"] == NO_HOUR:  # too late is safe, too early would be look-ahead
         day = f'pd.to_datetime({cells}.astype(str), format="mixed"){dot}.tz_localize("UTC")'
         mend = f"{cells} = {day} + pd.Timedelta(hours=24)  # known when its day is over"
     elif alike["row"].nunique() == table.rows:  # dropping them would leave nothing
@@ -132,7 +132,7 @@ def _field(names: tuple[str, ...], place: int) -> str:
 
 
 def _mend_columns(table: FrameTable, names: tuple[str, ...]) -> str:
-    """A line that names the first column that is missing."""
+    """The line that adds or renames the first column that is missing."""
     places = guess_news_columns(names).place
     if "symbol" not in places and {"text", "published_at"} <= places.keys():
         return f'{table.to_pandas}df["symbol"] = "AAPL"'

@@ -28,7 +28,7 @@ _KNOWN = ("known since", "known at", "available from")
 _MIXED_ZONES = "has no time zone, and other rows have one"
 _CELLS: tuple[type[Any], ...] = (str, bytes, numbers.Real, decimal.Decimal, dt.date, dt.time, dt.timedelta, np.generic)
 _CELLS += (list, tuple, dict, set, frozenset, np.ndarray)
-"""What Arrow makes columns of, or is refused by its type; other objects say nothing of a value."""
+"""Types that Arrow converts to columns or that are refused by name; other objects are not values."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FrameTable:
         Raises
         ------
         ColumnError
-            Its cells are no single values.
+            Its cells are not single values.
         """
         column = self._column(place)
         if not isinstance(column, pa.ChunkedArray):
@@ -112,7 +112,7 @@ def table_of(frame: Any, what: str = "bars") -> FrameTable:
     elif hasattr(frame, "__arrow_c_stream__") or isinstance(frame, pa.RecordBatch):
         table = _of_arrow(frame, what)
     else:
-        raise FrameError(f"{what} is {_kind(frame)}, and no table", _mend_type(frame, what))
+        raise FrameError(f"{what} is {_kind(frame)}, not a table", _mend_type(frame, what))
     if not table.rows:
         shown = ", ".join(repr(table.name(i)) for i in range(len(table.labels))) or "none"
         raise FrameError(f"{what}: the frame has no rows (its columns: {shown[:200]}): check what it was read from")
@@ -148,7 +148,7 @@ def unreadable(table: FrameTable, error: ColumnError, what: str) -> FrameError:
     place = next(i for i in range(len(table.labels)) if table.name(i) == error.column)
     value = f" is {error.value!r}, which" if error.value else ""
     if repr(error.column) in error.why:
-        why = f"{what}, row {error.row}: the frame {error.why}, and one value a cell is read"
+        why = f"{what}, row {error.row}: the frame {error.why}; a cell must hold one value"
     else:
         why = f"{what}, row {error.row}: {error.column!r}{value} {error.why}"
     if place < table.index:
@@ -165,7 +165,7 @@ def without_rows(table: FrameTable, rows: Sequence[int]) -> str:
 
 
 def _single(kind: Any) -> str:
-    """What makes single values of a column of Arrow's type `kind`, as code; empty where nothing does."""
+    """Code that converts a column of Arrow's type `kind` to single values; empty if there is none."""
     if pa.types.is_struct(kind):
         return f"CELLS.str.get({kind.field(0).name!r})" if kind.num_fields else ""
     if pa.types.is_nested(kind):
@@ -178,7 +178,7 @@ def _single(kind: Any) -> str:
 
 
 def _of_series(series: pd.Series[Any], what: str) -> FrameTable:
-    """A column alone: its name may be what it holds, or whose it is."""
+    """A single column, whose name may be that of a price or a symbol."""
     name = series.name
     holds = isinstance(name, str) and plain_name(name) in ALIASES["close"]
     table = _of_pandas(series.to_frame(name if holds else "close"), what)
@@ -208,7 +208,7 @@ def _of_pandas(frame: pd.DataFrame, what: str) -> FrameTable:
 
 
 def _levels(frame: pd.DataFrame) -> list[tuple[Label, pd.Series[Any]]]:
-    """The levels of the index that say something, each under its name or what it holds."""
+    """The levels of the index that hold dates or other information, each with its name or a name for what it holds."""
     index = frame.index
     if isinstance(index, pd.RangeIndex) and index.name is None:
         return []
@@ -237,14 +237,14 @@ def _are_dates(series: pd.Series[Any]) -> bool:
 
 
 def _arrow(series: pd.Series[Any], label: Label) -> Any:
-    """A column of pandas as an Arrow array; texts where its cells are of several kinds."""
+    """A pandas column as an Arrow array; texts if its cells are of several types."""
     if isinstance(series.dtype, pd.PeriodDtype):
         series = series.dt.to_timestamp()
     if series.dtype == object:
         present = [value for value in series if not _is_missing(value)]
         moments = [value for value in present if isinstance(value, dt.datetime)]
         zoned = sum(value.tzinfo is not None for value in moments)
-        if zoned and zoned == len(present):  # of several zones, as offsets around summer time are
+        if zoned and zoned == len(present):  # several offsets, for example in summer and winter
             series = pd.to_datetime(series, utc=True)
         elif zoned and zoned < len(moments):
             first = next(i for i, v in enumerate(series) if isinstance(v, dt.datetime) and v.tzinfo is None)
@@ -255,11 +255,11 @@ def _arrow(series: pd.Series[Any], label: Label) -> Any:
         odd = next((i for i, v in enumerate(series) if not (_is_missing(v) or isinstance(v, _CELLS))), None)
         if odd is not None:
             value = series.iloc[odd]
-            why = f"is {_kind(value)}, and no single number, text or date"
+            why = f"is {_kind(value)}, not a single number, text or date"
             raise ColumnError(why, 'pd.to_numeric(CELLS, errors="coerce")', row=odd, column=_name(label))
     try:
         return pa.array(series, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # cells of several kinds
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # cells of several types
         return pa.array([None if _is_missing(value) else str(value) for value in series], pa.string())
 
 

@@ -1,8 +1,8 @@
 """Services on the network that have bars, news or dates of events.
 
 Each module of `tenor.ingest.services.prices`, `tenor.ingest.services.news` and `tenor.ingest.services.events` is one
-source, and its name is the source's. Nothing of them is imported here: the names alone must cost neither an HTTP client
-nor a feed parser.
+source, and its name is the source's. None of them is imported here, because reading their names must need neither an
+HTTP client nor a feed parser.
 """
 
 import pkgutil

@@ -1,4 +1,4 @@
-"""All sources that there are, and those of them that the settings name."""
+"""All sources that exist, and those of them that the settings name."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def event_classes() -> dict[str, type[EventSource]]:
 
 
 def price_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> dict[str, PriceSource]:
-    """The sources of prices that `config` names, in its order, whether or not their keys are there.
+    """The sources of prices that `config` names, in its order, whether or not their keys are set.
 
     Raises
     ------
     ConfigError
-        `config` names a source that there is not: of prices, of news, of events, or to be reached at another address.
+        `config` names an unknown source in `prices`, `news`, `events` or `urls`.
     """
     _require_known(config)
     classes = price_classes()
@@ -48,12 +48,12 @@ def price_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> dict[s
 
 
 def news_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> list[NewsSource]:
-    """The sources of news that `config` names and, where they need one, there is a key for.
+    """The sources of news that `config` names, without those whose key is needed but not set.
 
     Raises
     ------
     ConfigError
-        As of `price_sources`.
+        As in `price_sources`.
     """
     _require_known(config)
     classes = news_classes()
@@ -62,12 +62,12 @@ def news_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Ne
 
 
 def event_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> list[EventSource]:
-    """The sources of events that `config` names, whether or not their keys are there.
+    """The sources of events that `config` names, whether or not their keys are set.
 
     Raises
     ------
     ConfigError
-        As of `price_sources`.
+        As in `price_sources`.
     """
     _require_known(config)
     classes = event_classes()
@@ -81,11 +81,11 @@ def key_variables() -> list[str]:
 
 
 def _classes(package: str, kind: type[Any]) -> dict[str, type[Any]]:
-    """Of each module in `package` the one subclass of `kind` that it defines."""
+    """From the name of each module in `package` to the one subclass of `kind` that it defines."""
     classes: dict[str, type[Any]] = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)):
         module = importlib.import_module(f"{package}.{name}")
-        # a class that is only imported there belongs to another module
+        # classes that a module only imports belong to other modules
         (classes[name],) = (
             value
             for value in vars(module).values()

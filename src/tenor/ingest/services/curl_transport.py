@@ -1,8 +1,8 @@
-"""Requests by libcurl that begin their TLS as a browser does, for services that turn other clients away by it.
+"""Send requests by libcurl with the TLS handshake of a browser, for services that refuse other clients.
 
-It takes the place of the network below `Http`, which goes on to hold all limits but those that only libcurl can: pace,
-tries, redirects and where credentials may go are the same as of the default transport. Nothing is followed, stored or
-read from a file here: no redirect, no cookie, no ``.netrc``.
+This transport replaces the default one below `Http`. Rate limits, retries, redirects and the rules for credentials
+remain in `Http` and are the same for both; only the limits of time and size of a transfer are set here. The transport
+itself follows no redirects, stores no cookies and reads no ``.netrc``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ except ModuleNotFoundError as error:
     raise ConfigError("curl_cffi is not installed: pip install 'tenor[yahoo]'.") from error
 
 _HEAD_LIMIT = 100_000
-"""Bytes of an answer's headers, about what httpx takes."""
+"""Largest size of an answer's headers, in bytes; about the limit of httpx."""
 _END = 0xFFFFFFFF
-"""What ends a transfer where a count of bytes is expected (CURL_WRITEFUNC_ERROR)."""
+"""The value that a callback returns, instead of a count of bytes, to end a transfer (CURL_WRITEFUNC_ERROR)."""
 _SET_BY_CURL = (
     b"host", b"connection", b"content-length", b"transfer-encoding", b"accept", b"accept-encoding", b"user-agent",
 )  # fmt: skip
@@ -36,12 +36,12 @@ _BROKEN_OFF |= {CurlECode.HTTP2, CurlECode.HTTP2_STREAM, CurlECode.WEIRD_SERVER_
 
 
 class CurlTransport(httpx.AsyncBaseTransport):
-    """libcurl below an httpx client.
+    """A transport for an httpx client that uses libcurl.
 
     Parameters
     ----------
     config
-        Its limits of time and size; an answer is cut off one byte beyond the limit, for the client to see it.
+        Limits of time and size. A larger answer is cut off one byte beyond the limit, so that the client notices it.
 
     Raises
     ------
@@ -55,8 +55,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._multi: AsyncCurl | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer to `request`, read to its end and unpacked; failures are those of httpx's own transport."""
-        if self._multi is None:  # it belongs to the loop that it is made in
+        """The answer to `request`, read to its end and decompressed; errors are those of httpx's own transport."""
+        if self._multi is None:  # it belongs to the event loop in which it is created
             self._multi = AsyncCurl()
         answer = _Answer(self._most)
         curl = self._prepared(request, await request.aread(), answer)
@@ -83,11 +83,11 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     def _prepared(self, request: httpx.Request, body: bytes, answer: _Answer) -> Curl:
         config, curl = self._config, Curl()
-        # headers of the browser too: TLS of one client with the headers of another is refused as well
+        # with the browser's headers, because TLS of one client with headers of another is refused as well
         if curl.impersonate(DEFAULT_CHROME, default_headers=True):
-            raise ConfigError(f"curl_cffi has no {DEFAULT_CHROME!r} to speak as: pip install --upgrade curl-cffi.")
+            raise ConfigError(f"curl_cffi can't impersonate {DEFAULT_CHROME!r}: pip install --upgrade curl-cffi.")
         curl.setopt(CurlOpt.URL, str(request.url).encode())
-        curl.setopt(CurlOpt.ACCEPT_ENCODING, b"gzip, deflate, br, zstd")  # those of the browser, unpacked by libcurl
+        curl.setopt(CurlOpt.ACCEPT_ENCODING, b"gzip, deflate, br, zstd")  # as the browser; decompressed by libcurl
         curl.setopt(CurlOpt.PATH_AS_IS, 1)
         curl.setopt(CurlOpt.FOLLOWLOCATION, 0)
         curl.setopt(CurlOpt.PROTOCOLS_STR, b"http,https")
@@ -95,7 +95,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         curl.setopt(CurlOpt.NOSIGNAL, 1)
         curl.setopt(CurlOpt.CONNECTTIMEOUT_MS, _milliseconds(config.connect_seconds))
         curl.setopt(CurlOpt.TIMEOUT_MS, _milliseconds(config.deadline_seconds))
-        # less than a byte a second for so long is a wait that is too long
+        # a transfer below one byte per second for this long counts as timed out
         curl.setopt(CurlOpt.LOW_SPEED_LIMIT, 1)
         curl.setopt(CurlOpt.LOW_SPEED_TIME, math.ceil(config.read_seconds))
         if certificates := os.environ.get("SSL_CERT_FILE"):
@@ -114,7 +114,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
 
 class _Answer:
-    """What libcurl hands over of one answer, up to `most` bytes of its body and one more."""
+    """Collects one answer from libcurl, with at most `most` + 1 bytes of its body."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -125,7 +125,7 @@ class _Answer:
         self.cut = False
 
     def take_header(self, line: bytes) -> int:
-        """One line; a status line begins a new head, as after ``100 Continue``."""
+        """Take one line of the headers; a status line begins new headers, as after ``100 Continue``."""
         self._head += len(line)
         if self._head > _HEAD_LIMIT:
             return _END
@@ -135,25 +135,25 @@ class _Answer:
             self.headers.clear()
         elif b":" in line:
             name, _, value = line.partition(b":")
-            # the body is unpacked already, and its length another
+            # the body is already decompressed and has another length
             if name.strip().lower() not in _UNPACKED:
                 self.headers.append((name.strip(), value.strip()))
         return len(line)
 
     def take_body(self, piece: bytes) -> int:
-        """The next bytes; one that is too many ends the transfer."""
+        """Take the next bytes of the body; a byte beyond the limit ends the transfer."""
         self.body += piece[: self._most + 1 - len(self.body)]
         self.cut = len(self.body) > self._most
         return _END if self.cut else len(piece)
 
 
 def _as_httpx(error: Any, request: httpx.Request) -> httpx.HTTPError:
-    """The failure as httpx calls it; without libcurl's text, which can hold the address."""
+    """The corresponding error of httpx, without libcurl's text, which may contain the address."""
     if error.code == CurlECode.OPERATION_TIMEDOUT:
         return httpx.ReadTimeout("timed out", request=request)
     if error.code == CurlECode.BAD_CONTENT_ENCODING:
         return httpx.DecodingError("can't be unpacked", request=request)
-    if error.code in _BROKEN_OFF or error.code == CurlECode.WRITE_ERROR:  # of headers without end
+    if error.code in _BROKEN_OFF or error.code == CurlECode.WRITE_ERROR:  # headers beyond the limit
         return httpx.RemoteProtocolError("broke off", request=request)
     return httpx.ConnectError("can't be reached", request=request)
 

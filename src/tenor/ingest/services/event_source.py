@@ -1,4 +1,4 @@
-"""The base class of sources of events, and their answers: events, each with the first session that can react."""
+"""The base class of sources of events, and their answers: events, each with the first session that can react to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tenor.ingest.services.source import Source
 
 EARNINGS = "earnings"
 EXPECTED = "earnings_expected"
-"""The kind of days on which results are expected because of the year before; a rule gives them, not the company."""
+"""The kind of expected days of results: they follow from last year's by a rule, not from the company."""
 _FURTHEST = pd.Timedelta(days=400)
 _CLOSED = pd.Timedelta(days=14)
-"""The longest time for which an exchange is closed."""
+"""The longest time for which an exchange may be closed."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class EventAnswer:
     Attributes
     ----------
     frame
-        Columns ``symbol``, ``session``, ``kind`` and ``known_since`` (UTC; NaT: since the answer came).
+        Columns ``symbol``, ``session``, ``kind`` and ``known_since`` (UTC; NaT means since the arrival of the answer).
     covered
         For a calendar of coming dates, the last day that it covers; a date up to then that it no longer lists was moved
         or called off. None for a source that lists past events.
@@ -49,7 +49,7 @@ class EventSource(Source, ABC):
     Attributes
     ----------
     by_symbol : bool
-        Whether it is asked symbol by symbol; otherwise once, for the events of all.
+        Whether it is asked for each symbol; otherwise it is asked once for the events of all symbols.
     """
 
     by_symbol: bool = True
@@ -72,12 +72,12 @@ class EventSource(Source, ABC):
         Raises
         ------
         SourceError
-            It has no such symbol, did not answer, or not as it documents.
+            The source has no such symbol, did not answer, or its answer is not as documented.
         """
 
 
 def us_stock(symbol: str) -> bool:
-    """Whether `symbol` is listed in the US, as far as its name tells."""
+    """Whether `symbol` is listed in the US, judging by its name."""
     market = market_of(symbol)
     return market.kind == "stock" and market.calendar == "XNYS" and not parts_of(symbol)[1] and symbol[:1] != "^"
 
@@ -102,14 +102,14 @@ def reacting_session(symbol: str, day: Any, *, after_close: bool) -> pd.Timestam
 def calendar_answer(
     rows: Iterable[tuple[str, Any, bool]], *, kind: str, now: pd.Timestamp, covered: pd.Timestamp
 ) -> EventAnswer:
-    """An answer from (symbol, day, after the close) of a calendar, without what is over or more than 400 days off.
+    """Make an answer from the rows of a calendar; past days and days more than 400 days ahead are left out.
 
     Parameters
     ----------
     rows
-        What it lists.
+        The rows of the calendar: the symbol, the day, and whether the event is after the close.
     kind
-        Of the events.
+        The kind of the events.
     now
         UTC; the moment of the request.
     covered

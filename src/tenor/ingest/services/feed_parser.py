@@ -1,8 +1,8 @@
-"""RSS and Atom in a process of their own, which is killed when it takes too long.
+"""Parse RSS and Atom in a separate process, which is killed if it takes too long.
 
-The parser has places whose time grows with the square of a text's length: 64 KB of one word in ``<author>`` took 14
-seconds. A thread can't be stopped, so the work is done by a process. It is started once and reads one feed after the
-other; run as a script it needs the parser alone.
+In some places the parser's time grows with the square of a text's length: 64 KB of one word in ``<author>`` took 14
+seconds. A thread can't be stopped, so the work is done by a process. It is started once and parses one feed after the
+other. This file is run as a script in that process, and then imports only the parser.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from typing import Any, BinaryIO
 import feedparser
 
 SECONDS = 15.0
-"""For one feed: a large sound one takes two."""
+"""Time limit for one feed, in seconds; a large valid feed takes two."""
 _START = 30.0
-"""More, for the first feed of a process, whose modules have to be loaded first."""
+"""Additional seconds for the first feed of a process, which must load its modules first."""
 _SIZE = 8
 _MEMORY = 2 << 30
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2}|\b(GMT|UTC?|E[SD]T|C[SD]T|M[SD]T|P[SD]T))\s*$", re.IGNORECASE)
 
 Entry = tuple[float | None, str | None, str | None]
-"""Seconds since 1970, title and address of an item; None for what it lacks."""
+"""Time (seconds since 1970), title and address of an item; None for those that it lacks."""
 
 
 @dataclass(frozen=True)
 class ParsedFeed:
-    """What a feed holds.
+    """A parsed feed.
 
     Attributes
     ----------
     is_feed
-        Whether it is RSS or Atom at all.
+        Whether the document is RSS or Atom.
     broken
-        Whether it is not well-formed.
+        Whether it is not well-formed XML.
     entries
-        Its items.
+        The items of the feed.
     """
 
     is_feed: bool
@@ -53,12 +53,12 @@ class ParsedFeed:
 
 
 class FeedParser:
-    """Parses feeds, one at a time, in a process that is killed after `seconds` and started again for the next.
+    """Parses feeds, one at a time, in a process that is killed after `seconds` and restarted for the next feed.
 
     Parameters
     ----------
     seconds
-        For one feed.
+        Time limit for one feed.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
@@ -69,12 +69,12 @@ class FeedParser:
         atexit.register(self.close)
 
     def parse(self, body: bytes) -> ParsedFeed:
-        """What `body` holds.
+        """Parse the feed `body`.
 
         Raises
         ------
         TimeoutError
-            It took too long.
+            Parsing took too long.
         OSError
             The process could not be started, or ended by itself.
         """
@@ -97,7 +97,7 @@ class FeedParser:
     def _started(self) -> subprocess.Popen[bytes]:
         self._end()
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        # -P: the folder of this file has modules called as some of Python's own
+        # -P: some modules in the folder of this file have the names of modules of Python's standard library
         command = [sys.executable, "-P", __file__]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
@@ -107,7 +107,7 @@ class FeedParser:
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None or self._owner != os.getpid():  # that of a process which this one was forked from
+        if process is None or self._owner != os.getpid():  # it belongs to the process that this one was forked from
             return
         process.kill()
         process.wait()
@@ -130,13 +130,13 @@ def _ask(process: subprocess.Popen[bytes], body: bytes, seconds: float) -> bytes
             into.flush()
             size = out.read(_SIZE)
             answer = out.read(int.from_bytes(size, "big"))
-        except (OSError, ValueError) as error:  # it was killed, and the pipes closed
+        except (OSError, ValueError) as error:  # the process was killed and its pipes are closed
             outcome.append(ConnectionError(str(error)))
         else:
             whole = len(size) == _SIZE and len(answer) == int.from_bytes(size, "big")
             outcome.append(answer if whole else ConnectionError("the parser of feeds ended"))
 
-    # by a thread, which ends with the process: not every system can wait for a pipe with a limit of time
+    # in a thread, which ends together with the process: not every system can wait for a pipe with a time limit
     thread = threading.Thread(target=exchange, name="tenor-feed", daemon=True)
     thread.start()
     thread.join(seconds)
@@ -148,14 +148,14 @@ def _ask(process: subprocess.Popen[bytes], body: bytes, seconds: float) -> bytes
 
 
 def read_feed(body: bytes) -> dict[str, Any]:
-    """The fields of `ParsedFeed`, as JSON has them."""
+    """The fields of `ParsedFeed`, as JSON values."""
     parsed = feedparser.parse(body)
     entries = [[_published(entry), _text(entry.get("title")), _text(entry.get("link"))] for entry in parsed.entries]
     return {"is_feed": bool(parsed.get("version")), "broken": bool(parsed.bozo), "entries": entries}
 
 
 def _published(entry: Any) -> float | None:
-    """Seconds since 1970 (the parser takes a time without a zone for UTC: that is refused here)."""
+    """Seconds since 1970; None for a time without a zone, which the parser would read as UTC."""
     for field in ("published", "updated"):
         if field not in entry:
             continue
@@ -170,12 +170,12 @@ def _text(value: Any) -> str | None:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer one feed after the other, until there are no more."""
+    """Parse one feed after the other, until there are no more requests."""
     while len(size := requests.read(_SIZE)) == _SIZE:
         body = requests.read(int.from_bytes(size, "big"))
         try:
             fields = read_feed(body)
-        except Exception:  # noqa: BLE001 - of the parser, for a feed that it was not made for
+        except Exception:  # noqa: BLE001 - any error of the parser on an unexpected feed
             fields = {"is_feed": True, "broken": True, "entries": []}
         answer = json.dumps(fields).encode()
         answers.write(len(answer).to_bytes(_SIZE, "big") + answer)

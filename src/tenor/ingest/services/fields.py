@@ -1,4 +1,4 @@
-"""Fields of a service's answer: what is missing or of another kind is one clear error."""
+"""Read fields of a service's answer; a missing field or one of another type gives a clear error."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ T = TypeVar("T")
 def guarded(source: str, call: Callable[[], T]) -> T:
     """The result of `call`, which asks `source`.
 
-    No source is trusted: whatever error an unforeseen answer causes is a SourceError (``malformed``) too.
+    No source is trusted: any error that an unforeseen answer causes becomes a SourceError (``malformed``).
     """
     try:
         return call()
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        message = f"{source} sent an answer of an unforeseen shape ({type(error).__name__}): see 'tenor data doctor'."
+        message = f"{source} sent an answer of an unexpected form ({type(error).__name__}): see 'tenor data doctor'."
         raise SourceError(message, kind="malformed") from error
 
 
 def field_at(value: Any, *path: str | int, source: str) -> Any:
-    """What lies at `path` inside the JSON `value`; raises SourceError naming the field that is missing."""
+    """The value at `path` inside the JSON `value`; raises SourceError with the name of the missing field."""
     for depth, key in enumerate(path):
         try:
             value = value[key]
@@ -37,15 +37,15 @@ def field_at(value: Any, *path: str | int, source: str) -> Any:
 
 
 def format_changed(source: str, field: str) -> SourceError:
-    """The answer of `source` is not what it documents: `field` is missing or of another kind."""
+    """The error for an answer of `source` that is not as documented: `field` is missing or of another type."""
     return SourceError(
-        f"{source} has changed its answer: {field!r} is missing or of another kind; see 'tenor data doctor'.",
+        f"{source} has changed its answer: {field!r} is missing or of another type; see 'tenor data doctor'.",
         kind="malformed",
     )
 
 
 def as_numbers(values: Any, *, source: str, field: str) -> Float64:
-    """A list of numbers or of texts of numbers; null is NaN."""
+    """A list of numbers, or of texts that are numbers, as an array; null becomes NaN."""
     if not isinstance(values, (list, tuple)):
         raise format_changed(source, field)
     try:
@@ -55,7 +55,7 @@ def as_numbers(values: Any, *, source: str, field: str) -> Float64:
 
 
 def as_moments(values: Sequence[Any], *, source: str, field: str, unit: Literal["s", "ms"] | None = None) -> Any:
-    """Numbers since 1970 (with `unit`) or ISO texts, as UTC moments."""
+    """Unix times (if `unit` is given) or ISO 8601 texts, as UTC moments."""
     try:
         index = pd.to_datetime(list(values), unit=unit, utc=True) if unit else pd.to_datetime(list(values), utc=True)
     except (ValueError, TypeError, OverflowError):

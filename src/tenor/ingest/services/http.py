@@ -34,16 +34,16 @@ _LOGGERS = ("httpx", "httpcore.http11", "httpcore.connection", "httpcore.proxy")
 
 
 class _TemporaryError(Exception):
-    """A failure that another try may not meet.
+    """A failure after which another try may succeed.
 
     Parameters
     ----------
     message
-        The rest of a sentence about the source.
+        The rest of a sentence whose subject is the source.
     kind
-        Of the SourceError that it becomes when no try succeeds.
+        The kind of the SourceError that is raised if no try succeeds.
     after
-        Seconds that the source asks to wait.
+        The seconds that the source asks to wait.
     """
 
     def __init__(self, message: str, *, kind: str = "away", after: float | None = None) -> None:
@@ -60,25 +60,25 @@ class Request:
     source
         The source's name, for messages.
     url
-        Without query.
+        The address without its query.
     params
-        The query; may hold a key.
+        The query; it may contain a key.
     headers
-        May hold a key: they do not follow a redirect to another origin.
+        They may contain a key, so they are not sent to another origin after a redirect.
     form
         The format that the answer must have.
     unknown
-        Statuses that mean that there is no such symbol.
+        HTTP status codes that mean that there is no such symbol.
     gap
-        Seconds between two requests to this host, at least.
+        The least number of seconds between two requests to this host.
     post
         The fields of a form to send by POST; without it the request is a GET.
     auth
-        User and password of a POST; they do not follow a redirect to another origin either.
+        User and password of a POST; they are not sent to another origin after a redirect either.
     body
-        A JSON value to send by POST, once: a second try could do twice what it asks for.
+        A JSON value to send by POST. It is sent only once, because a second try could repeat an action.
     answered
-        Statuses whose JSON is an answer: it comes with its status.
+        HTTP status codes whose JSON is returned as an answer, together with the status.
     """
 
     source: str
@@ -95,7 +95,7 @@ class Request:
 
     @property
     def once(self) -> bool:
-        """Whether it is tried once alone."""
+        """Whether it is sent only once, without another try."""
         return self.body is not None
 
 
@@ -105,15 +105,15 @@ class Http:
     Parameters
     ----------
     config
-        Limits of time, size, tries and pace.
+        Limits of time, size, number of tries and rate.
     keys
-        None of them shows in an error or a log line.
+        Keys of the services; none of them appears in an error or a log line.
     transport
-        In place of the network and of the configured transport.
+        Replaces the network and the configured transport.
     clock
-        Gives monotonic seconds.
+        Returns monotonic seconds.
     sleep
-        Waits for so many seconds.
+        Waits for a number of seconds.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Http:
         self._config, self._keys, self._clock, self._sleep = config, keys, clock, sleep
         self._rate_limit = RateLimit(clock, sleep)
         self._breaker = CircuitBreaker(config.trips, config.rest_seconds, clock)
-        # with a transport of one's own nothing is looked up in the network
+        # with a given transport no names are looked up in the network
         self._redirects = Redirects(keys, look_up=transport is None)
         if transport is None and config.transport == "curl":
             from tenor.ingest.services.curl_transport import CurlTransport
@@ -137,7 +137,7 @@ class Http:
         timeout = httpx.Timeout(config.read_seconds, connect=config.connect_seconds)
         self._client = httpx.AsyncClient(timeout=timeout, transport=transport, headers={"User-Agent": AGENT})
         # A deadline must hold wherever a request waits: for a name, a handshake, the next byte of a header. Only a task
-        # of an event loop can be cancelled in all of these places, so the loop runs in a thread of its own.
+        # of an event loop can be cancelled in all of these places, so an event loop runs in a separate thread.
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tenor-http", daemon=True)
         self._thread.start()
@@ -171,7 +171,7 @@ class Http:
         unknown: tuple[int, ...] = (404,),
         gap: float = 0.0,
     ) -> Any:
-        """The JSON value at `url`; raises SourceError where there is none."""
+        """The JSON value at `url`; raises SourceError if there is none."""
         return self._answer(Request(source, url, params or {}, headers or {}, "json", unknown, gap))
 
     def get_text(
@@ -183,12 +183,12 @@ class Http:
         params: Mapping[str, str] | None = None,
         gap: float = 0.0,
     ) -> bytes:
-        """The bytes at `url`; raises SourceError where they can't be of `form`."""
+        """The bytes at `url`; raises SourceError if they can't be of the format `form`."""
         body: bytes = self._answer(Request(source, url, params or {}, {}, form, gap=gap))
         return body
 
     def post_json(self, url: str, *, source: str, form: Mapping[str, str], auth: tuple[str, str]) -> Any:
-        """The JSON answer of `url` to a POST of `form`, as services give out tokens."""
+        """The JSON answer of `url` to a POST of `form`; services issue tokens in this way."""
         return self._answer(Request(source, url, {}, {}, "json", post=form, auth=auth))
 
     def ask_json(
@@ -201,10 +201,10 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> tuple[int, Any]:
-        """The status, one of `answered`, and the JSON value that `url` answers a GET with, or the POST of `body`.
+        """The status (one of `answered`) and the JSON value that `url` returns for a GET, or for a POST of `body`.
 
-        A POST is tried once. Raises SourceError for every other answer; after a POST a SourceError of the kind ``away``
-        or ``malformed`` leaves open whether it was carried out.
+        A POST is sent only once. Raises SourceError for every other answer. After a POST, a SourceError of the kind
+        ``away`` or ``malformed`` does not show whether the request was carried out.
         """
         request = Request(source, url, params or {}, headers, "json", body=body, answered=answered)
         answer: tuple[int, Any] = self._answer(request)
@@ -214,7 +214,7 @@ class Http:
         host = httpx.URL(request.url).netloc.decode()
         if (seconds := self._breaker.resting(host)) > 0:
             raise SourceError(
-                f"{request.source} rests for {seconds:.0f} s more after failures: try later.", kind="away"
+                f"{request.source} is not asked for {seconds:.0f} s more, after failures: try later.", kind="away"
             )
         try:
             answer = self._retried(request, host)
@@ -264,7 +264,7 @@ class Http:
         self._rate_limit.wait(host, max(60.0 / self._config.requests_per_minute, request.gap))
         try:
             status, headers, body = asyncio.run_coroutine_threadsafe(self._in_time(request), self._loop).result()
-        except httpx.HTTPError as error:  # without its cause: the text of some has the address, key and all
+        except httpx.HTTPError as error:  # without its cause, whose text may contain the address with a key
             if isinstance(error, httpx.TimeoutException):
                 raise _TemporaryError("did not answer in time") from None
             if isinstance(error, httpx.DecodingError):
@@ -276,7 +276,7 @@ class Http:
         return self._checked(request, status, headers, body)
 
     async def _in_time(self, request: Request) -> tuple[int, httpx.Headers, bytes]:
-        """Status, headers and body, all within the deadline: from the look-up of the name to the last byte."""
+        """Status, headers and body; the deadline covers everything from the look-up of the name to the last byte."""
         try:
             async with asyncio.timeout(self._config.deadline_seconds):
                 return await self._read(request)
@@ -370,13 +370,13 @@ class Http:
 
 
 def without_query(url: str) -> str:
-    """Host and path of `url`, for messages: a query may hold a key."""
+    """Host and path of `url`, for messages, because a query may contain a key."""
     parsed = httpx.URL(url)
     return f"{parsed.netloc.decode()}{parsed.path}"
 
 
 def _retry_after(text: str) -> float | None:
-    """The seconds that a Retry-After header asks for, as a number or as a date; None where it is empty or invalid."""
+    """The seconds that a Retry-After header asks for, as a number or as a date; None if it is empty or invalid."""
     text = text.strip()
     if not text:
         return None

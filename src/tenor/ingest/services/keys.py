@@ -1,4 +1,4 @@
-"""Keys of services: they are read from the environment once, and never shown."""
+"""Keys of services, which are read from the environment once and never shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SourceKeys:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> SourceKeys:
-        """Those in `environment` that some source looks for (`key_variables`)."""
+        """The keys in `environment` that any source uses (`key_variables`)."""
         values = {variable: environment.get(variable, "").strip() for variable in key_variables()}
         return cls({variable: value for variable, value in values.items() if value})
 
@@ -26,7 +26,7 @@ class SourceKeys:
         return variable in self._values
 
     def get(self, variable: str, source: str, what: str = "a key") -> str:
-        """The key in `variable`; raises SourceError (``refused``) where there is none."""
+        """The key in `variable`; raises SourceError (``refused``) if it is not set."""
         if variable not in self._values:
             raise SourceError(f"{source} needs {what}: set the environment variable {variable}.", kind="refused")
         return self._values[variable]
@@ -39,13 +39,13 @@ class SourceKeys:
 
 
 class HideKeys(logging.Filter):
-    """Takes the keys out of the HTTP client's log records."""
+    """Removes the keys from the HTTP client's log records."""
 
     def __init__(self, keys: SourceKeys) -> None:
         super().__init__()
         self._keys = keys
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through, without the keys."""
+        """Pass every record, with the keys removed from it."""
         record.msg, record.args = self._keys.hidden(record.getMessage()), ()
         return True

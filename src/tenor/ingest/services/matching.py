@@ -15,14 +15,14 @@ _SHORTEST_NAME = 4
 
 
 class SymbolMatcher:
-    """Finds the symbols that a text is about: for feeds that are about no symbol in particular.
+    """Finds the symbols that a text is about, for feeds that are not about a particular symbol.
 
     Parameters
     ----------
     symbols
         The symbols to look for.
     names
-        Of their companies, by symbol; the legal form at the end does not count.
+        Names of companies, by symbol; the legal form at the end is ignored.
 
     Examples
     --------

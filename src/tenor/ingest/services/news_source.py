@@ -1,4 +1,4 @@
-"""A source of news, and its answer: items with a UTC time of publication; those without one are refused and counted."""
+"""The base class of sources of news, and their answers: items with a UTC time; those without one are refused."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class NewsAnswer:
     Attributes
     ----------
     frame
-        Columns ``published_at`` (UTC), ``symbol`` (``""`` where the source names none), ``text``, ``url``.
+        Columns ``published_at`` (UTC), ``symbol`` (``""`` if the source names none), ``text``, ``url``.
     refused
-        Items without a usable time or text.
+        Number of items without a usable time or text.
     names
-        Of companies, by symbol, where the source has them.
+        Names of companies, by symbol, if the source has them.
     """
 
     frame: pd.DataFrame
@@ -42,7 +42,7 @@ class NewsSource(Source, ABC):
     Attributes
     ----------
     by_symbol : bool
-        Whether it is asked symbol by symbol; otherwise once, and its items are assigned to symbols by their text.
+        Whether it is asked for each symbol; otherwise it is asked once, and its items are assigned to symbols by text.
     """
 
     by_symbol: bool = True
@@ -58,7 +58,7 @@ class NewsSource(Source, ABC):
         Raises
         ------
         SourceError
-            It did not answer, or not as it documents.
+            The source did not answer, or its answer is not as documented.
         """
 
 
@@ -69,15 +69,24 @@ def news_answer(
     now: pd.Timestamp,
     names: dict[str, str] | None = None,
 ) -> NewsAnswer:
-    """An answer from (time, symbol, text, url); a time is seconds since 1970, a Timestamp with a zone, or None.
+    """Make an answer from rows of time, symbol, text and URL, and count the refused ones.
 
-    An item dated later than an hour from `now` is refused too: such a date is wrong, or the item is not out yet.
+    An item dated more than an hour after `now` is refused: its date is wrong, or it is not published yet.
+
+    Parameters
+    ----------
+    rows
+        (time, symbol, text, url). A time is seconds since 1970, a Timestamp with a zone, or None.
+    since, now
+        UTC; the period of the request.
+    names
+        Names of companies, by symbol.
     """
     rows_in_range, refused = [], 0
     for moment, symbol, text, url in rows:
         at = _moment(moment)
         body = " ".join(text.split())[:_LONGEST] if isinstance(text, str) else ""
-        # half a surrogate pair is legal in JSON, but no text that can be stored
+        # a lone surrogate is legal in JSON, but can't be stored as text
         body = body.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if at is None or not body or not _EARLIEST <= at <= now + pd.Timedelta(hours=1):
             refused += 1
@@ -96,7 +105,7 @@ def as_news(frame: pd.DataFrame, source: str) -> News:
 
 
 def iso_moment(text: Any, *, zoned: bool = True) -> pd.Timestamp | None:
-    """An ISO 8601 time as UTC; None where it can't be read, or has no zone though it must be `zoned`."""
+    """An ISO 8601 time as UTC; None if it can't be read, or if it has no zone and `zoned` is true."""
     try:
         moment = pd.Timestamp(text) if isinstance(text, str) and text else pd.NaT
     except ValueError:

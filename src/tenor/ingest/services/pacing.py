@@ -1,4 +1,4 @@
-"""How often a host is asked: a pace for each host, and a rest for one that fails again and again."""
+"""Rate limits for each host, and a circuit breaker for hosts that fail repeatedly."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class RateLimit:
     Parameters
     ----------
     clock
-        Gives monotonic seconds.
+        Returns monotonic seconds.
     sleep
-        Waits for so many seconds.
+        Waits for a number of seconds.
     """
 
     def __init__(self, clock: Clock, sleep: Callable[[float], None]) -> None:
@@ -25,7 +25,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def wait(self, host: str, gap: float) -> None:
-        """Return when a request may be sent to `host`."""
+        """Wait until a request may be sent to `host`."""
         with self._lock:
             now = self._clock()
             turn = max(now, self._next_turn.get(host, now))
@@ -35,16 +35,16 @@ class RateLimit:
 
 
 class CircuitBreaker:
-    """A host that failed `trips` times in a row rests for `rest` seconds; then one request may try again.
+    """After `trips` failures in a row, a host gets no request for `rest` seconds; then a single request may try again.
 
     Parameters
     ----------
     trips
-        Failures in a row.
+        Number of failures in a row.
     rest
-        Seconds.
+        Seconds without requests.
     clock
-        Gives monotonic seconds.
+        Returns monotonic seconds.
     """
 
     def __init__(self, trips: int, rest: float, clock: Clock) -> None:
@@ -54,7 +54,7 @@ class CircuitBreaker:
         self._lock = threading.Lock()
 
     def resting(self, host: str) -> float:
-        """Seconds that `host` still rests; 0 where a request may be sent: after a rest, a single one."""
+        """Seconds for which `host` still gets no request; 0 if one may be sent (after a rest, only a single one)."""
         with self._lock:
             until = self._until.get(host)
             if until is None:
@@ -67,13 +67,13 @@ class CircuitBreaker:
             return 0.0
 
     def succeeded(self, host: str) -> None:
-        """An answer came."""
+        """Record that the host answered."""
         with self._lock:
             self._failures.pop(host, None)
             self._until.pop(host, None)
 
     def failed(self, host: str, *, rest: float | None = None) -> None:
-        """No answer came; `rest` is the number of seconds for which the host itself asked."""
+        """Record that the host did not answer; `rest` is the number of seconds that the host itself asked to wait."""
         with self._lock:
             self._failures[host] = self._failures.get(host, 0) + 1
             if rest is not None:

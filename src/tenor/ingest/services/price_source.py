@@ -1,4 +1,4 @@
-"""A source of prices, and its answer: bars that were checked row by row, and the corporate actions among them."""
+"""The base class of sources of prices, and their answers: bars that were checked row by row, and corporate actions."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class PriceAnswer:
     Attributes
     ----------
     source
-        Its name.
+        The name of the source.
     symbol
         The symbol.
     interval
         The length of a bar.
     frame
         Columns ``at`` (the session, or the UTC moment at which an intraday bar opened), `PRICES` and ``volume``;
-        rising, each once. `open` .. `close` as traded where the source has that, `adj_close` adjusted for splits and
-        dividends.
+        sorted by ``at``, without repetitions. `open` to `close` are as traded if the source has such prices;
+        `adj_close` is adjusted for splits and dividends.
     actions
-        Columns `ACTION_COLUMNS`; of kind ``split`` the value is the number of shares that one share became, of kind
-        ``dividend`` it is money per share.
+        Columns `ACTION_COLUMNS`. For the kind ``split``, the value is the number of shares that one share became; for
+        ``dividend``, it is money per share.
     refused
         Counts of the rows that can't be used, by reason.
     name
-        Of the company, where the source has it.
+        The name of the company, if the source has it.
     """
 
     source: str
@@ -60,16 +60,16 @@ class PriceSource(Source, ABC):
 
     @abstractmethod
     def serves(self, symbol: str, interval: BarInterval) -> bool:
-        """Whether it has such bars at all: it is not asked otherwise."""
+        """Whether it has such bars at all; otherwise it is not asked."""
 
     @abstractmethod
     def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> PriceAnswer:
-        """The bars of `symbol` from the day `since` to those that were over at `now` (UTC).
+        """The bars of `symbol` from the day `since` on that were over at `now` (UTC).
 
         Raises
         ------
         SourceError
-            It has no such symbol, did not answer, or not as it documents.
+            The source has no such symbol, did not answer, or its answer is not as documented.
         """
 
 
@@ -79,7 +79,7 @@ def no_actions() -> pd.DataFrame:
 
 
 def actions_of(rows: Sequence[tuple[pd.Timestamp, str, float]]) -> pd.DataFrame:
-    """A frame of `ACTION_COLUMNS`; what is not finite and positive is no action."""
+    """A frame of `ACTION_COLUMNS`; rows whose value is not finite and positive are left out."""
     sound = [row for row in rows if np.isfinite(row[2]) and row[2] > 0]
     frame = pd.DataFrame(sound, columns=list(ACTION_COLUMNS))
     frame = frame.astype({"session": "datetime64[us]", "kind": "str", "value": "float64"})
@@ -87,13 +87,13 @@ def actions_of(rows: Sequence[tuple[pd.Timestamp, str, float]]) -> pd.DataFrame:
 
 
 def actions_where(days: pd.DatetimeIndex, *, splits: Float64, dividends: Float64) -> pd.DataFrame:
-    """Actions from columns as long as `days`: a split ratio that is not 1, a dividend that is not 0."""
+    """Actions from columns as long as `days`: split ratios that are not 1, and dividends above 0."""
     rows = [(days[int(i)], "split", float(splits[i])) for i in np.flatnonzero(splits != 1.0)]
     return actions_of(rows + [(days[int(i)], "dividend", float(dividends[i])) for i in np.flatnonzero(dividends > 0)])
 
 
 def untouched_by_splits(days: pd.DatetimeIndex, actions: pd.DataFrame) -> Float64:
-    """For each day the shares that one share of then has become since: what split-adjusted prices are multiplied by."""
+    """For each day, the factor that converts split-adjusted prices to traded ones: shares today per share of then."""
     splits = actions[actions["kind"] == "split"]
     factor = np.ones(len(days))
     for day, ratio in zip(splits["session"], splits["value"], strict=True):
@@ -113,19 +113,25 @@ def price_answer(
     actions: pd.DataFrame | None = None,
     name: str = "",
 ) -> PriceAnswer:
-    """The rows of an answer that are sound and over at `now`; what is not sound is counted.
+    """Make an answer from the valid rows that are over at `now`; invalid rows are counted.
 
     Parameters
     ----------
+    source, symbol, interval, actions, name
+        As in `PriceAnswer`.
     at
         Sessions (without a zone), or UTC moments of opening for intraday bars.
     columns
-        The `PRICES` and ``volume``, as long as `at`; a volume that is missing is 0.
+        The `PRICES` and ``volume``, as long as `at`; a missing volume becomes 0.
+    since
+        The first day of the request; earlier rows are left out.
+    now
+        UTC; rows that are not over by then are left out.
 
     Raises
     ------
     SourceError
-        The columns are not of one length, or none of many rows is sound.
+        The columns differ in length, or several rows are invalid and none is valid.
     """
     if len({len(at), *map(len, columns.values())}) != 1:
         raise SourceError(f"{source} sent columns of unequal length for {symbol}.", kind="malformed")
@@ -141,7 +147,7 @@ def price_answer(
     repeated = frame["at"].duplicated(keep="last").to_numpy()
     refused["repeated"] += int(repeated.sum())
     frame = frame[~repeated].sort_values("at", ignore_index=True)
-    # an empty row is how services write a day without trade: no fault of the answer
+    # services write an empty row for a day without trades; it is not a fault
     lost = sum(refused.values()) - refused["empty"]
     if frame.empty and lost > 1:
         raise SourceError(f"{source} sent {lost} rows for {symbol}, none of which can be used.", kind="malformed")

@@ -1,4 +1,4 @@
-"""What may follow a redirect: nothing secret to another origin, nothing from a public host to one that is not."""
+"""Check redirects: no secret may be sent to another origin, and no public host may redirect to a private one."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ class Redirects:
     Parameters
     ----------
     keys
-        None of them stands in an address of another origin, as where a service repeats the query in its redirect.
+        None of them may be in an address of another origin, as if a service repeats the query in its redirect.
     look_up
-        Look up the addresses of a host's name; without it a name is judged by itself.
+        Whether to look up the addresses of a host's name; otherwise only the name itself is checked.
     """
 
     def __init__(self, keys: SourceKeys, *, look_up: bool) -> None:
         self._keys, self._look_up = keys, look_up
 
     async def checked(self, message: httpx.Request, following: httpx.Request, *, names: Sequence[str]) -> bool:
-        """Take out of `following` what its origin may not get; returns whether it is the origin of `message`.
+        """Remove from `following` what its origin may not get; returns whether its origin is that of `message`.
 
         Parameters
         ----------
         message
-            What was answered with a redirect.
+            The request that was answered with a redirect.
         following
-            What the redirect asks for; changed in place.
+            The request that the redirect asks for; changed in place.
         names
-            Of headers that may hold a key.
+            The names of headers that may contain a key.
 
         Raises
         ------
         SourceError
-            It leads from TLS to none, sends a form or a key to another origin, or leads from a public host to one of
-            this machine or of a private network; the message is the rest of a sentence about the source.
+            The redirect leads from TLS to an address without TLS, sends a form or a key to another origin, or leads
+            from a public host to this machine or a private network. The message is the rest of a sentence whose subject
+            is the source.
         """
         if message.url.scheme == "https" and following.url.scheme != "https":
             raise SourceError("redirects to an address without TLS", kind="malformed")
@@ -68,7 +69,7 @@ class Redirects:
         return False
 
     async def _inside(self, url: httpx.URL) -> bool:
-        """Whether `url` leads to this machine or a private network; one of a name's addresses is enough."""
+        """Whether any address of the host of `url` is on this machine or in a private network."""
         host = url.host.rstrip(".").lower()
         number = _number(host)
         if number is not None:
@@ -79,18 +80,18 @@ class Redirects:
             return False
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except OSError:  # behind a proxy names may not be known here; and what is not found is not reached either
+        except OSError:  # names may be unknown here behind a proxy; a host that is not found can't be reached either
             return False
         return any(not _public(ipaddress.ip_address(str(address[0]).partition("%")[0])) for *_, address in found)
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Scheme, host and port of `url`, its scheme's own port where it names none."""
+    """Scheme, host and port of `url`; the scheme's default port if it names none."""
     return url.scheme, url.host.rstrip(".").lower(), url.port or _PORTS.get(url.scheme)
 
 
 def _number(host: str) -> _Address | None:
-    """The address that `host` writes as a number, in any form that a resolver takes (``127.1``, ``0x7f000001``)."""
+    """The IP address that `host` is, in any notation that a resolver accepts (``127.1``, ``0x7f000001``)."""
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""The base class of all sources on the network, with what each of them declares."""
+"""The base class of all sources on the network, with the attributes that each of them declares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """A service on the network. A subclass is one source, in a module of its own that has the source's name.
+    """A service on the network. Each subclass is one source, in a separate module with the name of the source.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class Source:
     needs_keys : bool
         False if it also works without keys.
     key_is : str
-        What the first key is, in messages.
+        What messages call the first key.
     gap : float
-        The fewest seconds between two requests.
+        The least number of seconds between two requests.
     browsers_only : bool
-        Whether it refuses clients that do not begin their TLS as a browser does, by 429 like one that asks too often.
+        Whether it answers 429 to clients without the TLS handshake of a browser, however rarely they ask.
     """
 
     name: str
@@ -55,16 +55,16 @@ class Source:
 
     @classmethod
     def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
-        """The source as `config` has it. A class may give several (one a feed, say), or none."""
+        """The sources of this class that `config` names: one, several (such as one for each feed), or none."""
         return [cls(http, keys, config.url(cls.name, cls.default_url))]
 
     @classmethod
     def missing_keys(cls, keys: SourceKeys) -> list[str]:
-        """The environment variables without which it can't be asked, and that are not set."""
+        """The environment variables that it needs and that are not set."""
         return [variable for variable in cls.key_variables if cls.needs_keys and variable not in keys]
 
     def key(self, place: int = 0) -> str:
-        """The key of `key_variables` at `place`; raises SourceError where there is none."""
+        """The key in the variable at `place` of `key_variables`; raises SourceError if it is not set."""
         return self.keys.get(self.key_variables[place], self.name, self.key_is)
 
     def get_json(
@@ -75,11 +75,11 @@ class Source:
         headers: Mapping[str, str] | None = None,
         unknown: tuple[int, ...] = (404,),
     ) -> Any:
-        """The JSON value at `path` of the service; raises SourceError where there is none."""
+        """The JSON value at `path` of the service; raises SourceError if there is none."""
         return self.http.get_json(
             self.url + path, source=self.name, params=params, headers=headers, unknown=unknown, gap=self.gap
         )
 
     def get_text(self, path: str, *, form: Literal["csv", "xml"], params: Mapping[str, str] | None = None) -> bytes:
-        """The bytes at `path` of the service; raises SourceError where they can't be of `form`."""
+        """The bytes at `path` of the service; raises SourceError if they can't be of the format `form`."""
         return self.http.get_text(self.url + path, source=self.name, form=form, params=params, gap=self.gap)

@@ -287,7 +287,7 @@ class TestEdgar:
         answers = {"/files/company_tickers.json": b'{"0": {"cik_str": 1, "ticker": "AAPL"}}'}
         speak = lambda _w, path, *_: (200, "application/json", answers.get(path, json.dumps(body).encode()))  # noqa: E731
         SERVICES["edgar"] = dataclasses.replace(SERVICES["edgar"], speak=speak)
-        with pytest.raises(SourceError, match=r"'files\.name' is missing or of another kind"):
+        with pytest.raises(SourceError, match=r"'files\.name' is missing or of another type"):
             ask(made, made.source("edgar", http))
         assert len(made.services["edgar"].requests) == 2
 

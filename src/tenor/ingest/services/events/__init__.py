@@ -1,1 +1,1 @@
-"""Services that have dates of events: each module here is one, with one subclass of `EventSource`."""
+"""Services that have dates of events. Each module here is one service, with one subclass of `EventSource`."""

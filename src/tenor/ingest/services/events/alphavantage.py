@@ -1,4 +1,4 @@
-"""Alpha Vantage's EARNINGS_CALENDAR: one request brings the coming dates of all US stocks. It needs a key."""
+"""Alpha Vantage's EARNINGS_CALENDAR: one request returns the coming dates of all US stocks. It needs a key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenor.symbols import clean_symbol
 
 
 class AlphaVantageEarnings(EventSource):
-    """The calendar of the next three months, as CSV. A row without a time of day counts on its day."""
+    """The calendar of the next three months, as CSV. A row without a time of day belongs to the session of its day."""
 
     name = "alphavantage"
     default_url = AlphaVantage.default_url
@@ -25,7 +25,7 @@ class AlphaVantageEarnings(EventSource):
     by_symbol = False
 
     def serves(self, symbol: str) -> bool:
-        """US stocks."""
+        """Whether `symbol` is a US stock."""
         return symbol == "" or us_stock(symbol)
 
     def events(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> EventAnswer:  # noqa: ARG002
@@ -54,7 +54,7 @@ class AlphaVantageEarnings(EventSource):
         days = [day for _, day, _ in rows]
         answer = calendar_answer(rows, kind=EARNINGS, now=now, covered=_last_day(days))
         if answer.frame.empty:
-            # the market as a whole always has some: what it no longer lists must not count as moved
+            # the whole market always has some dates: an empty answer must not withdraw them
             raise SourceError(f"{self.name} sent a calendar without a usable date: try later.", kind="malformed")
         return answer
 

@@ -26,27 +26,28 @@ from tenor.schema import Bool
 _TICKERS = "https://www.sec.gov"
 """Where the table of tickers is; everything else is at `Edgar.default_url`."""
 _RESULTS = "2.02"
-"""The item of results of operations and financial condition."""
+"""The item of 8-K for results of operations and financial condition."""
 _A_YEAR = pd.Timedelta(weeks=52)
-"""To the same day of the week."""
+"""52 weeks, to the same day of the week."""
 _COLUMNS = ("form", "items", "filingDate", "acceptanceDateTime")
 _ZONE = "America/New_York"
 _PAGE = re.compile(r"CIK\d{10}-submissions-\d{1,4}\.json")
-# what is accepted later is filed the next day; the forms of insiders have other rules
+# these forms are filed the next day if they are accepted after 17:30; the forms of insiders have other rules
 _FILED_BY_CLOCK = ("8-K", "8-K/A", "10-K", "10-Q")
 _LAST_FILING = 17 * 60 + 30
 _YEARS = pd.Timestamp("1993-01-01"), pd.Timestamp("2200-01-01")
-"""From when on there are filings; and no calendar goes farther."""
+"""Plausible times of acceptance: from the first electronic filings to the end of calendars."""
 _OPEN, _CLOSE = 6 * 60, 22 * 60
-"""Minutes of New York's day from and until which filings are accepted."""
+"""First and last minute of New York's day at which filings are accepted."""
 
 
 class Edgar(EventSource):
-    """Filings with item 2.02 of form 8-K. The event's session is the first whose close lies after the acceptance.
+    """Filings with item 2.02 of form 8-K. The event's session is the first whose close is after the acceptance.
 
-    Amendments (8-K/A) are no results anew; of several filings before one close the first counts. Foreign companies file
-    6-K, which has no items. Results are filed when they are there: their dates say nothing of what lies ahead. What
-    could be known ahead at any time is when to expect them by the year before: `EXPECTED`, 52 weeks after each.
+    Amendments (8-K/A) are not new results. Of several filings before one close, the first counts. Foreign companies
+    file 6-K, which has no items. Filings appear together with the results, so their dates are not known in advance.
+    Known in advance, also in the past, is when to expect results from those of the year before: the kind `EXPECTED`,
+    52 weeks after each.
     """
 
     name = "edgar"
@@ -61,7 +62,7 @@ class Edgar(EventSource):
         self._ciks: dict[str, int] | SourceError | None = None
 
     def serves(self, symbol: str) -> bool:
-        """US stocks."""
+        """Whether `symbol` is a US stock."""
         return us_stock(symbol)
 
     def events(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> EventAnswer:
@@ -92,7 +93,7 @@ class Edgar(EventSource):
         return EventAnswer(event_frame(pd.concat([first, _expected(first)])), refused=int(unread.sum()), note=note)
 
     def _cik(self, symbol: str) -> int:
-        """The number of the company of `symbol`; the table of all tickers is asked for once."""
+        """The CIK (number of the company) of `symbol`; the table of all tickers is requested only once."""
         with self._lock:
             if self._ciks is None:
                 try:
@@ -119,7 +120,7 @@ class Edgar(EventSource):
         return ciks
 
     def _asked(self, path: str, *, base: str = "") -> Any:
-        """The JSON at `path`, with the contact that SEC asks for."""
+        """The JSON at `path`, requested with the contact that the SEC asks for."""
         url = (base or self.url) + path
         try:
             return self.http.get_json(url, source=self.name, headers={"User-Agent": self._contact()}, gap=self.gap)
@@ -151,7 +152,7 @@ class Edgar(EventSource):
 
 
 def _expected(results: pd.DataFrame) -> pd.DataFrame:
-    """The days on which the same results of the next year are to be expected, known since this year's were filed."""
+    """The days on which next year's results are expected, known since this year's results were filed."""
     days = (results["session"] + _A_YEAR).dt.strftime("%Y-%m-%d")
     sessions = [reacting_session(s, day, after_close=False) for s, day in zip(results["symbol"], days, strict=True)]
     expected = results.assign(session=pd.Series(sessions, index=results.index, dtype="datetime64[us]"), kind=EXPECTED)
@@ -159,17 +160,17 @@ def _expected(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def accepted_at(table: pd.DataFrame) -> pd.Series[Any]:
-    """When each filing was accepted (UTC); NaT where that can't be read.
+    """When each filing was accepted (UTC); NaT if that can't be read.
 
-    ``acceptanceDateTime`` ends in Z, yet for about every fifth company it is the clock of New York, not UTC. Which one
-    a company's are shows in all of its filings: none is accepted at night, and what is accepted by 17:30 is filed that
-    day, what comes later the next. Where nothing decides it is New York's clock, the later moment: nothing is known too
-    early.
+    ``acceptanceDateTime`` ends in Z, but for about every fifth company it is New York's time, not UTC. All filings of a
+    company together show which it is: none is accepted at night, and a filing accepted by 17:30 has the date of that
+    day, a later one that of the next day. If the filings do not decide, New York's time is used: it is the later
+    moment, so that nothing counts as known too early.
 
     Parameters
     ----------
     table
-        Columns ``form``, ``filingDate`` and ``acceptanceDateTime``, texts.
+        The filings of one company, with the columns ``form``, ``filingDate`` and ``acceptanceDateTime`` as texts.
     """
     texts = table["acceptanceDateTime"].where(table["acceptanceDateTime"].str.endswith("Z"))
     clock = pd.to_datetime(texts.str.removesuffix("Z"), format="ISO8601", errors="coerce").astype("datetime64[us]")
@@ -177,7 +178,7 @@ def accepted_at(table: pd.DataFrame) -> pd.Series[Any]:
     filed = pd.to_datetime(table["filingDate"], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
     by_clock = table["form"].isin(_FILED_BY_CLOCK).to_numpy()
     utc = clock.dt.tz_localize("UTC")
-    # in an hour that the clocks show twice the later one counts; nothing is filed at that hour
+    # of an hour that occurs twice, the later one is used; nothing is filed at that hour anyway
     later = np.zeros(len(clock), dtype=bool)
     local = clock.dt.tz_localize(_ZONE, ambiguous=later, nonexistent="shift_forward").dt.tz_convert("UTC")
     against_utc = _impossible(utc.dt.tz_convert(_ZONE).dt.tz_localize(None), filed, by_clock)
@@ -188,7 +189,7 @@ def accepted_at(table: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _impossible(clock: pd.Series[Any], filed: pd.Series[Any], by_clock: Bool) -> Bool:
-    """Where a filing can't have been accepted when `clock` says, in New York."""
+    """Which filings can't have been accepted at the time `clock` in New York."""
     minute = clock.dt.hour * 60 + clock.dt.minute
     closed = (minute < _OPEN) | (minute > _CLOSE) | (clock.dt.day_of_week >= 5)
     same_day = filed == clock.dt.normalize()

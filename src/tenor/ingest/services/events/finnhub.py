@@ -11,7 +11,7 @@ from tenor.ingest.services.news.finnhub import Finnhub
 from tenor.symbols import dotted
 
 AHEAD = pd.Timedelta(days=120)
-"""How far ahead it is asked."""
+"""How far ahead dates are requested."""
 
 
 class FinnhubEarnings(EventSource):
@@ -23,7 +23,7 @@ class FinnhubEarnings(EventSource):
     gap = Finnhub.gap
 
     def serves(self, symbol: str) -> bool:
-        """US stocks."""
+        """Whether `symbol` is a US stock."""
         return us_stock(symbol)
 
     def events(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> EventAnswer:  # noqa: ARG002

@@ -1,1 +1,1 @@
-"""Services that have news: each module here is one, with one subclass of `NewsSource`."""
+"""Services that have news. Each module here is one service, with one subclass of `NewsSource`."""

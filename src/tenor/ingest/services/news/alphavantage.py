@@ -1,4 +1,4 @@
-"""Alpha Vantage's NEWS_SENTIMENT: headlines of a ticker. It needs a key. Its own scores are not taken."""
+"""Alpha Vantage's NEWS_SENTIMENT: headlines of a ticker. It needs a key. Its own scores are not used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenor.ingest.services.prices.alphavantage import AlphaVantage, query
 
 
 class AlphaVantageNews(NewsSource):
-    """The feed. Its times have no zone; they are UTC."""
+    """The news feed of Alpha Vantage. Its times have no zone; they are UTC."""
 
     name = "alphavantage"
     default_url = AlphaVantage.default_url
@@ -21,7 +21,7 @@ class AlphaVantageNews(NewsSource):
     gap = AlphaVantage.gap
 
     def serves(self, symbol: str) -> bool:
-        """US stocks, coins and currencies."""
+        """Whether `symbol` is a US stock, a cryptocurrency or a currency pair."""
         return market_of(symbol).kind != "stock" or parts_of(symbol)[1] == ""
 
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:

@@ -31,29 +31,29 @@ FEEDS = {
     "ecb-press": "https://www.ecb.europa.eu/rss/press.html",
     "coindesk": "https://www.coindesk.com/arc/outboundfeeds/rss/",
 }
-"""Feeds that have a name; those with ``{symbol}`` are asked for each symbol, the others once."""
+"""From names to addresses of feeds; those with ``{symbol}`` are requested for each symbol, the others once."""
 LARGEST = 2 << 20
-"""Bytes of a feed at most: measured, the parser takes one to two seconds a megabyte of ordinary items."""
+"""Largest feed, in bytes. The parser was measured to take one to two seconds per megabyte of ordinary items."""
 LARGEST_BROKEN = 256 << 10
-"""Of one that is not well-formed: measured, up to four seconds a megabyte."""
+"""Largest feed that is not well-formed, in bytes; measured were up to four seconds per megabyte."""
 DEEPEST = 64
-"""Elements inside one another."""
+"""Largest depth of nested elements."""
 PARSER = FeedParser()
 
 
 class Feed(NewsSource):
-    """One feed; `from_config` gives all that ``sources.feeds`` has.
+    """One feed; `from_config` creates all feeds of ``sources.feeds``.
 
     Parameters
     ----------
     http
         Sends the requests.
     keys
-        Of all services; a feed has none.
+        Keys of all services; a feed needs none.
     url
-        Where it is; ``{symbol}`` in it stands for the symbol.
+        The address of the feed; ``{symbol}`` in it stands for the symbol.
     name
-        In messages, and as the source of its items.
+        The name of the feed in messages, and the source of its items.
     """
 
     name = "feeds"
@@ -65,7 +65,7 @@ class Feed(NewsSource):
 
     @classmethod
     def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
-        """The feeds that `config` names or gives the address of; a mirror has all the named ones.
+        """The feeds whose names or addresses are in `config`; a mirror serves all named feeds.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Feed(NewsSource):
         sources = []
         for text in config.feeds:
             if text.startswith(("http://", "https://")):
-                # no query in the name: it may hold a token
+                # without the query, which may contain a token
                 address, name = text, re.sub(r"^https?://", "", text).split("?")[0][:60]
             elif text in FEEDS:
                 address, name = FEEDS[text], text
@@ -89,11 +89,11 @@ class Feed(NewsSource):
         return sources
 
     def serves(self, symbol: str) -> bool:
-        """Every symbol."""
+        """True for every symbol."""
         return bool(symbol) or not self.by_symbol
 
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
-        """See `NewsSource`. A date without a zone is no UTC time: its item is refused."""
+        """See `NewsSource`. An item whose time has no zone is refused, because it may not be UTC."""
         url = self.url.replace("{symbol}", quote(symbol, safe=""))
         body = self.http.get_text(url, source=self.name, form="xml")
         self._require_modest(body)
@@ -118,7 +118,7 @@ class Feed(NewsSource):
         )
 
     def _require_modest(self, body: bytes) -> None:
-        """Refuse what the parser could work on for long: it reads a broken feed again, and slower the longer it is."""
+        """Refuse feeds that would take the parser too long; it reads a broken feed a second time, and more slowly."""
         sound = _well_formed(body)
         if len(body) > (LARGEST if sound else LARGEST_BROKEN):
             what = "a feed" if sound else f"a feed that is broken, or nested more than {DEEPEST} deep,"
@@ -126,7 +126,7 @@ class Feed(NewsSource):
 
 
 def _well_formed(body: bytes) -> bool:
-    """Whether `body` is XML as it should be, of ordinary depth; this takes some milliseconds a megabyte."""
+    """Whether `body` is well-formed XML of ordinary depth; this takes some milliseconds per megabyte."""
     depth = 0
 
     def opened(_name: str, _attributes: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from tenor.symbols import dotted
 
 
 class Finnhub(NewsSource):
-    """The company-news endpoint: a year back at most."""
+    """The company-news endpoint, which reaches back at most one year."""
 
     name = "finnhub"
     default_url = "https://finnhub.io"
@@ -19,7 +19,7 @@ class Finnhub(NewsSource):
     gap = 1.0
 
     def serves(self, symbol: str) -> bool:
-        """US stocks."""
+        """Whether `symbol` is a US stock."""
         return market_of(symbol).calendar == "XNYS" and parts_of(symbol)[1] == ""
 
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:

@@ -1,4 +1,4 @@
-"""Reddit: posts about a symbol in the forums that config names; with an application's id and secret, or without."""
+"""Reddit: posts about a symbol in the forums of the settings, with or without an application's id and secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SIGNED_URL = "https://oauth.reddit.com"
 _LENGTH = 1000
-# seconds before its end at which a token counts as over: a request under way must not outlive it
+# a token counts as expired this many seconds before its end, so that it does not expire during a request
 _SAFETY = 60.0
 
 
@@ -42,18 +42,18 @@ class Reddit(NewsSource):
 
     def __init__(self, http: Http, keys: SourceKeys, url: str = "", *, forums: tuple[str, ...] = ()) -> None:
         super().__init__(http, keys, url)
-        # with an application's keys its searches go to a host of their own; a mirror has both
+        # with an application's keys searches go to another host; a mirror serves both
         self.signed_url = url or SIGNED_URL
         self.forums = forums
         self._token = _Token()
 
     @classmethod
     def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
-        """One, for the forums of `config`."""
+        """One source, for the forums of `config`."""
         return [cls(http, keys, config.url(cls.name, ""), forums=config.forums)]
 
     def serves(self, symbol: str) -> bool:
-        """US stocks and coins: people there do not write of others by symbol."""
+        """Whether `symbol` is a US stock or a cryptocurrency; posts there rarely name others by symbol."""
         market = market_of(symbol)
         return bool(self.forums) and (market.kind == "crypto" or parts_of(symbol)[1] == "")
 

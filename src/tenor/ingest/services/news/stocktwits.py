@@ -1,4 +1,4 @@
-"""StockTwits: what people write about a symbol, newest first, page by page, without a key."""
+"""StockTwits: posts about a symbol, newest first, page by page, without a key."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PAGES = 20
 
 
 class StockTwits(NewsSource):
-    """The stream of a symbol. It is read back to where the lake ends, 20 pages of 30 at most."""
+    """The stream of a symbol. It is read back to the end of the lake's news, at most 20 pages of 30 posts."""
 
     name = "stocktwits"
     default_url = "https://api.stocktwits.com"
     gap = 1.0
 
     def serves(self, symbol: str) -> bool:
-        """US stocks and coins."""
+        """Whether `symbol` is a US stock or a cryptocurrency."""
         market = market_of(symbol)
         return market.kind == "crypto" or (market.calendar == "XNYS" and parts_of(symbol)[1] == "")
 

@@ -12,14 +12,14 @@ _COUNT = 50
 
 
 class YahooNews(NewsSource):
-    """The search service. It has no archive: what was not fetched in time is gone."""
+    """The search service. It has no archive: older items can't be fetched later."""
 
     name = "yahoo"
     default_url = "https://query1.finance.yahoo.com"
     browsers_only = True
 
     def serves(self, symbol: str) -> bool:
-        """Every symbol."""
+        """True for every symbol."""
         return bool(symbol)
 
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:

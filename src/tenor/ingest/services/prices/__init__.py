@@ -1,1 +1,1 @@
-"""Services that have bars: each module here is one, with one subclass of `PriceSource`."""
+"""Services that have bars. Each module here is one service, with one subclass of `PriceSource`."""

@@ -21,7 +21,7 @@ _INTRADAY = {key: _DAILY[key] for key in ("open", "high", "low", "close")} | {"v
 
 
 class AlphaVantage(PriceSource):
-    """The time series. Its key goes in the query, the only place where the service takes it."""
+    """The time series. The key is sent in the query, because the service accepts it nowhere else."""
 
     name = "alphavantage"
     default_url = "https://www.alphavantage.co"
@@ -29,14 +29,14 @@ class AlphaVantage(PriceSource):
     gap = 1.0
 
     def serves(self, symbol: str, interval: BarInterval) -> bool:
-        """Stocks of the exchanges that it has; intraday of the US alone."""
+        """Whether `symbol` is a stock of an exchange that it has; intraday bars exist only for US stocks."""
         if market_of(symbol).kind != "stock" or symbol.startswith("^") or "=" in symbol:
             return False
         suffix = parts_of(symbol)[1]
         return suffix == "" if interval != "1d" else suffix in _SUFFIXES
 
     def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> PriceAnswer:
-        """See `PriceSource`; the short form (100 rows) is asked for where it reaches back far enough."""
+        """See `PriceSource`; the short answer (100 rows) is requested if it reaches back far enough."""
         stem, suffix = parts_of(symbol)
         short = interval == "1d" and (now.tz_localize(None) - since).days < 120
         params = {"symbol": stem + _SUFFIXES[suffix], "outputsize": "compact" if short else "full"}
@@ -82,7 +82,7 @@ def query(source: Source, params: dict[str, str]) -> dict[str, Any]:
     Raises
     ------
     SourceError
-        It refuses. That comes with status 200 and a text, which may repeat the key.
+        The service refuses. It does so with status 200 and a text, which may repeat the key.
     """
     name = source.name
     body = source.get_json("/query", params={**params, "apikey": source.key()})
@@ -93,7 +93,7 @@ def query(source: Source, params: dict[str, str]) -> dict[str, Any]:
 
 
 def refuse_excuses(source: Source, body: dict[str, Any]) -> None:
-    """Raise the SourceError that `body` says, where it is no answer but the service's reason for giving none."""
+    """Raise a SourceError if `body` is not an answer but the service's reason for not answering."""
     if "Error Message" in body:
         raise SourceError(f"{source.name} has no such symbol.", kind="unknown")
     for field in ("Note", "Information"):

@@ -14,12 +14,12 @@ from tenor.schema import LENGTHS, BarInterval
 
 _PAGE = 1000
 _PAGES = 500
-# dollars are traded there as a coin that follows the dollar
+# Binance has no pairs in US dollars, but in a stablecoin that follows the dollar
 _QUOTES = {"USD": "USDT"}
 
 
 class Binance(PriceSource):
-    """The klines endpoint. ``BTC-USD`` is asked for as BTCUSDT, which may leave the dollar in a crisis."""
+    """The klines endpoint. ``BTC-USD`` is requested as BTCUSDT, whose price may deviate from dollars in a crisis."""
 
     name = "binance"
     default_url = "https://api.binance.com"
@@ -42,7 +42,7 @@ class Binance(PriceSource):
                 break
             following = int(page[-1][0]) + 1
             if following <= start:
-                raise SourceError(f"binance sends the same page of {symbol} again and again.", kind="malformed")
+                raise SourceError(f"binance sends the same page of {symbol} repeatedly.", kind="malformed")
             start = following
         at = as_moments([row[0] for row in rows], source=self.name, field="open time", unit="ms")
         names = ("open", "high", "low", "close", "volume")

@@ -16,14 +16,14 @@ _SUFFIXES = {"": "us", "DE": "de", "L": "uk", "T": "jp", "HK": "hk", "BD": "hu",
 
 
 class Stooq(PriceSource):
-    """The download of a symbol's history. It has adjusted prices alone: `close` is the adjusted close."""
+    """The download of a symbol's history. It has only adjusted prices: `close` is the adjusted close."""
 
     name = "stooq"
     default_url = "https://stooq.com"
     gap = 0.5
 
     def serves(self, symbol: str, interval: BarInterval) -> bool:
-        """Daily bars of the exchanges that it has, of coins in dollars and of currencies."""
+        """Whether `symbol` is of an exchange that it has, a coin in dollars or a currency pair; daily bars only."""
         market = market_of(symbol)
         if market.kind == "crypto":
             return interval == "1d" and market.currency == "USD"

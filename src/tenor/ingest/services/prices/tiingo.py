@@ -24,7 +24,7 @@ class Tiingo(PriceSource):
     gap = 1.0
 
     def serves(self, symbol: str, interval: BarInterval) -> bool:
-        """US stocks and funds."""
+        """Whether `symbol` is a US stock or fund."""
         us = market_of(symbol).calendar == "XNYS" and parts_of(symbol)[1] == ""
         return us and interval in LENGTHS and not symbol.startswith("^") and "=" not in symbol
 

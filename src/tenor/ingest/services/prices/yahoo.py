@@ -23,7 +23,7 @@ _REACH = {"1h": pd.Timedelta(days=729), "15m": pd.Timedelta(days=59)}
 
 
 class Yahoo(PriceSource):
-    """The chart service. Its prices are adjusted for splits, which is undone here by the splits that it reports."""
+    """The chart service. Its prices are adjusted for splits; the adjustment is undone with the splits it reports."""
 
     name = "yahoo"
     default_url = "https://query1.finance.yahoo.com"
@@ -50,7 +50,7 @@ class Yahoo(PriceSource):
         meta = field_at(result, "meta", source=self.name)
         zone = field_at(meta, "exchangeTimezoneName", source=self.name)
         quotes = field_at(result, "indicators", "quote", 0, source=self.name)
-        stamps = result.get("timestamp") or []  # left out where there is no bar
+        stamps = result.get("timestamp") or []  # missing if there are no bars
         if not stamps and quotes:
             raise format_changed(self.name, "timestamp")
         moments = as_moments(stamps, source=self.name, field="timestamp", unit="s")
