@@ -115,7 +115,7 @@ def goals_table(results: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {_job(contest, goal)} | {goal['beside']} | {_measure(goal)} "
+        f"| {_job(contest, goal)} | {goal['beside']} | {_measure(goal['measure'])} "
         f"| **{_ratio(goal['ratio'])}** "
         f"| {_ratio(goal['low'])} … {_ratio(goal['high'])} | {_ratio(goal['goal'])} "
         f"| {'met' if goal['met'] else 'missed'} |"
@@ -132,7 +132,7 @@ def contenders_tables(results: Mapping[str, Any]) -> str:
         unit = contest["unit"]
         measures = list(contest["contenders"][0]["measures"])
         heads = [
-            f"CPU time a {unit}", f"wall time a {unit}", *(MEASURES.get(each, each) for each in measures),
+            f"CPU time a {unit}", f"wall time a {unit}", *(_measure(each) for each in measures),
             "peak memory, MiB", "share of the physical limit",
         ]  # fmt: skip
         lines = [f"### {contest['title']}\n", f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
@@ -149,8 +149,8 @@ def _job(contest: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
     return f"{contest['title']}: {goal['of']}" if goal["of"] else str(contest["title"])
 
 
-def _measure(goal: Mapping[str, Any]) -> str:
-    return MEASURES.get(goal["measure"], str(goal["measure"]))
+def _measure(name: str) -> str:
+    return MEASURES.get(name, name)
 
 
 def _measured(number: float | None) -> str:
@@ -179,7 +179,7 @@ def draw(results: Mapping[str, Any]) -> str:
 
     mpl.rcParams["svg.hashsalt"] = "tenor"
     rows = [
-        (f"{_job(contest, goal)}\nbeside {goal['beside']}, by {_measure(goal)}", goal)
+        (f"{_job(contest, goal)}\nbeside {goal['beside']}, by {_measure(goal['measure'])}", goal)
         for contest in results.values()
         for goal in contest["goals"]
     ]
