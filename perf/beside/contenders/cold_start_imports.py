@@ -11,7 +11,7 @@ from worker import Run, serve
 
 
 def prepare(arguments: dict[str, Any]) -> Run:
-    """Nothing is kept: each round is a new process."""
+    """Nothing but bytecode is kept: each round is a new process."""
     with_bytecode(arguments["bytecode"])
 
     def run() -> dict[str, Any]:
