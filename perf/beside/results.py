@@ -196,7 +196,7 @@ def draw(results: Mapping[str, Any]) -> str:
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel("times better (median; blue: goal met, red: missed; |: goal; line: all rounds)")
+    axes.set_xlabel("times better (median)\nblue: goal met, red: missed\n|: goal; line: all rounds")
     image = io.StringIO()
     figure.savefig(image, format="svg", metadata={"Date": None})
     plt.close(figure)
