@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import os
 import re
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tenor.config import Config
+from tenor.syntax import parsed
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -50,7 +50,7 @@ def test_every_page_is_in_the_site() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 def test_blocks_of_code_can_be_read(page: Path, tmp_path: Path) -> None:
     for text in blocks(page, "python"):
-        ast.parse(text)
+        parsed(text)
     for k, text in enumerate(blocks(page, "toml")):
         file = tmp_path / f"{k}.toml"
         # a network of one's own would be read from the file named

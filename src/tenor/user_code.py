@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tenor.errors import ConfigError, did_you_mean, one_line
+from tenor.syntax import parsed
 
 
 def load_object(spec: str) -> Any:
@@ -181,7 +182,7 @@ def _of_file(path: Path, name: str) -> Source:
 def _imports(text: str, path: Path) -> list[str]:
     """Every module that the file imports; relative ones begin with a dot."""
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise ConfigError(f"{str(path)!r} can't be run: {type(error).__name__}: {_line(error)}.") from error
     names: list[str] = []
@@ -205,7 +206,7 @@ def _collect(function: Callable[..., Any], lines: list[str], blocks: list[str], 
     name = function.__name__
     try:
         text = textwrap.dedent(inspect.getsource(function))
-        tree = ast.parse(text)
+        tree = parsed(text)
         # of what `exec` defines, Python 3.13 takes the text of `python -c` for the source
         if getattr(tree.body[0], "name", "") != inspect.unwrap(function).__code__.co_name:
             raise OSError("the text found is another one's")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import gc
 import io
 import logging
 import subprocess
@@ -17,7 +19,7 @@ import pytest
 from serving import Running, Serve, until
 
 from tenor.cli import main
-from tenor.errors import DataError, OverRateError, StoreError
+from tenor.errors import DataError, LiveError, OverRateError, StoreError
 from tenor.pipeline.live import OnDemand
 from tenor.serving import live, logs
 from tenor.serving.keys import ApiKeys
@@ -280,6 +282,33 @@ def test_a_live_run_past_its_limit_keeps_nobody_waiting_and_no_other_begins(
     assert "live forecast" in answer["staleness"]["reasons"][-1]
     over.set()
     assert (most[0], calls[0]) == (1, 1)
+
+
+def test_a_live_run_that_fails_while_the_service_stops_logs_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(live, "SECONDS", 0.1)
+    over = threading.Event()
+
+    def slow(symbol: str) -> Any:
+        over.wait(60)
+        raise StoreError(f"no {symbol}")
+
+    runs = live.LiveRuns(slow, 4)
+    loop = asyncio.new_event_loop()
+    with pytest.raises(LiveError):
+        loop.run_until_complete(runs.forecasts("S00"))
+    over.set()
+    runs.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("tenor-live"):
+            thread.join(60)
+    loop.call_soon(loop.stop)  # after one step, in which the loop takes the outcome
+    loop.run_forever()
+    loop.close()
+    del loop, runs
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_a_failed_live_run_is_remembered(published: PublishedForecasts, serve: Serve) -> None:

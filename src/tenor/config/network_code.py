@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from tenor.config.toml import shown
 from tenor.errors import ConfigError, did_you_mean, one_line
+from tenor.syntax import parsed
 
 LARGEST = 1_000_000
 """Bytes of a file with a network."""
@@ -106,7 +107,7 @@ def _text(path: Path) -> str:
 
 def _parsed(path: Path, code: str) -> ast.Module:
     try:
-        return ast.parse(code)
+        return parsed(code)
     except SyntaxError as error:
         raise ConfigError(f"{path} is not Python: {error.msg} in line {error.lineno}.") from None
     except (ValueError, RecursionError) as error:  # a null byte; brackets within brackets

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from tenor.errors import LiveError, TenorError
 from tenor.serving.limits import Gate
@@ -17,6 +17,9 @@ REMEMBERED = 60.0
 """Seconds for which a failure is the answer to further requests, so that it is not computed again for each."""
 ALL = ""
 """The key under which a failure of all symbols is remembered."""
+
+_Outcome: TypeAlias = Sequence[dict[str, Any]] | TenorError | OSError
+"""What a run returns: forecasts, or why there are none."""
 
 
 class Live(Protocol):
@@ -44,7 +47,7 @@ class LiveRuns:
         self._live = live
         self.gate = Gate(1, waiting)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tenor-live")
-        self._running: Future[Sequence[dict[str, Any]]] | None = None
+        self._running: Future[_Outcome] | None = None
         self._began = 0.0
         self._failures: dict[str, tuple[float, str]] = {}
 
@@ -79,14 +82,20 @@ class LiveRuns:
         running = self._thread.submit(self._begin, live, symbol)
         self._running = running
         try:
-            return await asyncio.shield(asyncio.wrap_future(running))
+            outcome = await asyncio.shield(asyncio.wrap_future(running))
         except asyncio.CancelledError:
             running.cancel()  # if it has not begun
             raise
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def _begin(self, live: Live, symbol: str) -> Sequence[dict[str, Any]]:
+    def _begin(self, live: Live, symbol: str) -> _Outcome:
         self._began = time.monotonic()
-        return live(symbol)
+        try:
+            return live(symbol)
+        except (TenorError, OSError) as error:
+            return error  # raised, it would be logged as never retrieved if the service stopped meanwhile
 
     @property
     def _late(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Collection, Iterable
@@ -12,6 +11,7 @@ import numpy as np
 
 from tenor.ingest.files.text_files import is_missing, is_missing_symbol
 from tenor.symbols import clean_symbol
+from tenor.syntax import literal
 
 _SHOWN = 40
 _BETWEEN = re.compile(r"[\s,;|]+")
@@ -142,7 +142,7 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str) or value[:1] not in ("[", "{", "(") or len(value) > _LONGEST_LIST:
         return value
     # pandas writes an array as 'A' 'B', which Python would join to 'AB'
-    readers = (json.loads,) if _SIDE_BY_SIDE.search(value) else (json.loads, ast.literal_eval)
+    readers = (json.loads,) if _SIDE_BY_SIDE.search(value) else (json.loads, literal)
     for read in readers:
         try:
             parsed = read(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from tenor.errors import UnusableError
 from tenor.ingest.files.column_names import shown_header
 from tenor.ingest.files.layouts import ALIASES, NAME_THEM, PRICE_COLUMNS, VALUE_COLUMNS, FileColumns, plain_name
 from tenor.symbols import clean_symbol
+from tenor.syntax import literal
 
 # what may be in the first cell of a wide table
 _CORNERS = ("", "price", "prices", "ticker", "tickers", "symbol", "symbols", "attribute", "attributes", "date")
@@ -143,7 +143,7 @@ def _tuple_of(name: str) -> tuple[str, str] | None:
     """The two parts of ``"('Close', 'AAPL')"``."""
     if not re.fullmatch(r"\s*\(\s*'[^']*'\s*,\s*'[^']*'\s*\)\s*", name):
         return None
-    first, second = ast.literal_eval(name.strip())
+    first, second = literal(name.strip())
     return str(first), str(second)
 
 
