@@ -24,12 +24,13 @@ WITH_TORCH = """
 import json, os
 import torch, transformers
 from tenor.pipeline.train import load
+from tenor.lake_forecasts import LakeForecasts
 from tenor.workspace import Workspace
 
 def handler(event, context):
     workspace = Workspace(os.environ["TENOR_STORE"])
     model = load(workspace.registry)
-    lake = workspace.forecasts(workspace.predictor())
+    lake = LakeForecasts(workspace, workspace.predictor())
     panel = model.recipe.panel(lake.trained_bars, lake.sentiment)
     return model.forecast(panel, "AAPL", 1).to_json()
 """

@@ -18,10 +18,10 @@ import pandas as pd
 
 from tenor.config import FeatureConfig
 from tenor.features import build_panel
+from tenor.news_scoring import BLOCK
 from tenor.schema import KINDS, Bars, News
 from tenor.sentiment.daily import DailyNews
 from tenor.sentiment.scores import Scores
-from tenor.workspace import BLOCK
 
 FIRST = pd.Timestamp("2016-01-04 00:00", tz="UTC")
 KINDS_PER_ITEM = 0.6

@@ -22,6 +22,7 @@ import numpy as np
 
 from tenor.config import Config
 from tenor.ingest.importing import import_files
+from tenor.lake_forecasts import LakeForecasts
 from tenor.pipeline.train import train
 from tenor.schema import Panel
 from tenor.serving.drift import WINDOW, profile
@@ -47,7 +48,7 @@ def main() -> None:
         import_files(store, ["embedded"])
         train(store, Config.read(options.config, SETTINGS))
         workspace = Workspace(store)
-        run = workspace.forecasts(workspace.predictor())
+        run = LakeForecasts(workspace, workspace.predictor())
         recipe, panel = run.recipe, (run.trained or run.everything).panel
     training = training_part(panel, recipe)
     result = {

@@ -11,6 +11,7 @@ import pytest
 
 from tenor.config import Config
 from tenor.inference.predictor import Predictor
+from tenor.lake_forecasts import LakeForecasts
 from tenor.pipeline.predict import predict
 from tenor.pipeline.refresh import refresh
 from tenor.pipeline.train import train
@@ -79,7 +80,7 @@ def test_a_refresh_builds_runs_and_adapts_once(store: str, calls: Counter[str]) 
 
 
 def test_a_prediction_computes_once_and_nothing_where_it_was_saved(store: str, calls: Counter[str]) -> None:
-    Workspace(store).forecasts(Workspace(store).predictor()).save()
+    LakeForecasts(Workspace(store), Workspace(store).predictor()).save()
     calls.clear()
     predict(store, ["S00", "S03"])
     assert not calls

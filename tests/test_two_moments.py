@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 import tenor
-from tenor import workspace as workspace_module
+from tenor import news_scoring
 from tenor.calendars import exchange
 from tenor.cli import main
 from tenor.config import Config, SentimentConfig
 from tenor.errors import ConfigError, DataError, ModelError
 from tenor.inference.recipe import Recipe
+from tenor.lake_forecasts import LakeForecasts
 from tenor.pipeline.evaluate import evaluate
 from tenor.pipeline.refresh import refresh
 from tenor.pipeline.train import train
@@ -65,7 +66,7 @@ def store(tmp_path: Path, bars_of: Callable[..., Bars]) -> str:
 
 def newest(store: str) -> dict[tuple[str, int], Forecast]:
     workspace = Workspace(store)
-    run = workspace.forecasts(workspace.predictor())
+    run = LakeForecasts(workspace, workspace.predictor())
     return {(each.symbol, each.horizon): each for each in run.newest(run.known)}
 
 
@@ -172,7 +173,7 @@ def test_the_size_of_blocks_changes_nothing(store: str, size: int, monkeypatch: 
     # a text's score has float noise by the batch that it is scored in: each is scored once
     Workspace(store).scored_news(config, kinds=True, save=True)
     whole = Workspace(store).daily_sentiment(config, calendar="XNYS", kinds=True)
-    monkeypatch.setattr(workspace_module, "BLOCK", size)
+    monkeypatch.setattr(news_scoring, "BLOCK", size)
     seen: list[tuple[int, int]] = []
     blocks = Workspace(store).daily_sentiment(
         config, calendar="XNYS", kinds=True, progress=lambda done, total: seen.append((done, total))

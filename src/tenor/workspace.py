@@ -7,11 +7,10 @@ version (checkpoints, folds, searches) is in `work`, on this machine.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +22,17 @@ from tenor.errors import DataError, StoreError
 from tenor.features.extra_sessions import on_sessions
 from tenor.features.kinds import TOPIC, with_kinds
 from tenor.features.own import LAKE, Covariates, Own
-from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
-from tenor.kinds import StoredKinds
+from tenor.news_scoring import ScoredNews, Scoring, ScoringProgress, score_alone
 from tenor.registry import Registry, registry_of
-from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, Forecast, News
+from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, News
 from tenor.sentiment.daily import DailyNews, Labels, daily_sentiment
-from tenor.sentiment.entities import Companies, EntityHead
-from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
 from tenor.store import Lake
-from tenor.store.item_scores import LakeScores
 from tenor.topics.model import TopicModel
 from tenor.topics.saved import FOLDER as TOPICS
 from tenor.topics.saved import SavedTopics
@@ -46,20 +41,6 @@ log = logging.getLogger("tenor.workspace")
 
 NEWS = "news"
 """The `SentimentConfig.source` of sentiment that is computed from the lake's news."""
-
-BLOCK = 100_000
-"""How many items of news are read, scored and counted at once; this bounds memory."""
-
-ScoringProgress = Callable[[int, int], None]
-"""Called with the number of distinct texts that are scored, and of all distinct texts."""
-
-
-@dataclass(frozen=True)
-class ScoredNews:
-    """The lake's news with the score of each item, row by row."""
-
-    news: News
-    scores: Scores
 
 
 class Workspace:
@@ -116,10 +97,6 @@ class Workspace:
         Errors are those of `Lake.bars`.
         """
         return on_sessions(self.lake.bars(symbols, calendar=calendar), calendar)
-
-    def forecasts(self, predictor: Predictor, *, until: pd.Timestamp | None = None) -> LakeForecasts:
-        """The forecasts of a model from the lake as it is now, or with `until` as it was known after that session."""
-        return LakeForecasts(self, predictor, until=until)
 
     def resolve_sentiment(self, config: SentimentConfig, *, calendar: str, as_of: AsOf = "close") -> SentimentConfig:
         """`config` with the source ``auto`` replaced by the source that it now stands for in this lake.
@@ -255,26 +232,20 @@ class Workspace:
             return daily
         if not self.lake.has_news():
             return None
-        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, engine=self.engine, device=config.device)
-        companies = self._companies(config, scorer)
-        state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
-        if companies is not None:
-            state["companies"] = companies.fingerprint()
+        scoring = Scoring(self.lake, config, engine=self.engine)
+        state = scoring.state(kinds=kinds)
         known = self._saved_state(settings)
         if known is not None and (known == state or (not kinds and known == {**state, "kinds": known.get("kinds")})):
-            saved = self.lake.sentiment(scorer.model_id, settings=settings, calendar=calendar, as_of=as_of)
+            saved = self.lake.sentiment(scoring.model_id, settings=settings, calendar=calendar, as_of=as_of)
             if saved is not None:
                 return saved if kinds else replace(saved, kinds=None)
-        if kinds:
-            self._topics_of(config, scorer)  # raises before anything is scored
+        topics = self.topic_model(config) if kinds else None
         days = DailyNews(config, calendar=calendar, as_of=as_of)
-        for news, scores in self._scored_blocks(
-            scorer, config, kinds=kinds, companies=companies, progress=progress, save=save
-        ):
+        for news, scores in scoring.blocks(kinds=kinds, topics=topics, progress=progress, save=save):
             days.add(news, scores, self.topic_labels(config, scores) if kinds else None)
         daily = days.sentiment()
         if save:
-            self.lake.append_sentiment(daily, source=scorer.model_id, settings=settings)
+            self.lake.append_sentiment(daily, source=scoring.model_id, settings=settings)
             self._save_state(settings, state)
         return daily
 
@@ -284,10 +255,9 @@ class Workspace:
         Errors are those of `daily_sentiment`.
         """
         config, features = recipe.sentiment, recipe.features
-        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, device=config.device)
-        topics = recipe.with_kinds and self._topics_of(config, scorer) is not None
-        scores = scorer.score(news.frame["text"].tolist(), kinds=recipe.with_kinds, embeddings=topics)
-        labels = self.topic_labels(config, scores) if topics else None
+        topics = self.topic_model(config) if recipe.with_kinds else None
+        scores = score_alone(news, config, kinds=recipe.with_kinds, topics=topics)
+        labels = None if topics is None else self.topic_labels(config, scores)
         return daily_sentiment(news, scores, config, calendar=features.calendar, as_of=features.as_of, labels=labels)
 
     def daily_kinds(
@@ -343,13 +313,6 @@ class Workspace:
         numbers = model.assign(scores.embeddings)
         return {f"{TOPIC}{name}": numbers == number for number, name in enumerate(model.names)}
 
-    def _topics_of(self, config: SentimentConfig, scorer: Scorer) -> TopicModel | None:
-        """`topic_model`, refused where it is of another encoder than `scorer`."""
-        model = self.topic_model(config)
-        if model is not None:
-            model.check_encoder(scorer.classifier.model_id)
-        return model
-
     def saved_news(self, recipe: Recipe) -> DailySentiment | None:
         """As `model_news`, but only what an earlier call with ``save=True`` stored, without scoring; or None."""
         calendar, as_of = recipe.features.calendar, recipe.features.as_of
@@ -358,60 +321,6 @@ class Workspace:
             return self.model_news(recipe)
         saved = self.lake.sentiment(settings=settings_key(config, calendar, as_of), calendar=calendar, as_of=as_of)
         return saved if saved is None or recipe.with_kinds else replace(saved, kinds=None)
-
-    def _scored_blocks(
-        self,
-        scorer: Scorer,
-        config: SentimentConfig,
-        *,
-        kinds: bool,
-        companies: Companies | None,
-        progress: ScoringProgress | None,
-        save: bool,
-    ) -> Iterator[tuple[News, Scores]]:
-        """The lake's news in order of publication with their scores, about `BLOCK` items at a time."""
-        blocks = self.lake.news_blocks(BLOCK)
-        total, done = sum(count for *_, count in blocks), 0
-        for first, last, count in blocks:
-            news = self.lake.news(since=first, until=last)
-
-            def scored(block_done: int, block_total: int, before: int = done, count: int = count) -> None:
-                if progress is not None:
-                    progress(before + round(count * block_done / max(block_total, 1)), total)
-
-            # in one block, the counts of distinct texts are those that a person expects
-            report = scored if len(blocks) > 1 else progress
-            yield news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=report, save=save)
-            done += count
-
-    def _scores(
-        self,
-        scorer: Scorer,
-        news: News,
-        config: SentimentConfig,
-        *,
-        kinds: bool,
-        companies: Companies | None,
-        progress: ScoringProgress | None,
-        save: bool,
-    ) -> Scores:
-        cache = self.lake.score_cache()
-        cache = cache if save else _ReadOnlyCache(cache.versions)
-        texts = news.frame["text"].tolist()
-        topics = kinds and self._topics_of(config, scorer) is not None
-        kinds = kinds and scorer.has_kinds
-        scores = scorer.score(texts, cache=cache, progress=progress, kinds=kinds, embeddings=topics)
-        return scores if companies is None else companies.told_apart(news.frame, scores, scorer.encoder, cache)
-
-    def _companies(self, config: SentimentConfig, scorer: Scorer) -> Companies | None:
-        """What tells the companies of an item apart; None where that is not asked for, or not known for the scorer."""
-        if not config.entities:
-            return None
-        names = {str(row["symbol"]): str(row["name"]) for row in self.lake.rows("names").to_dict("records")}
-        if len(names) < 2:
-            return None
-        head = EntityHead.load()
-        return Companies(names, head) if head.encoder == scorer.model_id else None
 
     def _saved_state(self, settings: str) -> dict[str, Any] | None:
         """The news and the models that the daily sentiment stored under `settings` is of; None where unknown."""
@@ -476,207 +385,15 @@ class Workspace:
         news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
             return None
-        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, engine=self.engine, device=config.device)
-        companies = self._companies(config, scorer)
-        return ScoredNews(
-            news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=progress, save=save)
-        )
-
-
-class LakeForecasts:
-    """A model's forecasts from the lake's bars and daily sentiment, the same for every caller and choice of symbols.
-
-    Symbols that the model was trained on are always forecast from one run over all of them that the lake has. Features
-    across stocks and adaptive intervals use all symbols, so a run over other symbols would give other forecasts.
-    Symbols that the model was not trained on are forecast by a second run over all symbols, which does not affect the
-    first. Each run is made when it is first needed.
-
-    Parameters
-    ----------
-    workspace
-        The store.
-    predictor
-        The model.
-    until
-        The last session that is used; by default the last of the lake.
-    """
-
-    def __init__(self, workspace: Workspace, predictor: Predictor, *, until: pd.Timestamp | None = None) -> None:
-        self._workspace, self._predictor, self._until = workspace, predictor, until
-        self.recipe: Recipe = predictor.recipe
-        self.card = predictor.card
-        self._calendar = predictor.recipe.features.calendar
-        self.known: tuple[str, ...] = workspace.lake.symbols(self._calendar)
-        """The symbols of the lake."""
-
-    @functools.cached_property
-    def sentiment(self) -> DailySentiment | None:
-        """The daily sentiment that the model uses."""
-        return self._workspace.model_news(self.recipe)
-
-    @functools.cached_property
-    def covariates(self) -> Covariates | None:
-        """The lake's data for the model's own features."""
-        return self._workspace.covariates(self.recipe.features, self.recipe.own)
-
-    @functools.cached_property
-    def trained_bars(self) -> Bars | None:
-        """The bars of the symbols that the model was trained on; None if the lake has none of them."""
-        symbols = self.recipe.universe(self.known, ())
-        return self._bars(symbols) if symbols else None
-
-    def _bars(self, symbols: Sequence[str]) -> Bars:
-        bars = self._workspace.bars(symbols, calendar=self._calendar)
-        return bars if self._until is None else bars.until(self._until)
-
-    @functools.cached_property
-    def all_bars(self) -> Bars:
-        """The bars of all symbols of the lake."""
-        bars = self.trained_bars
-        if bars is not None and not set(self.known) - set(bars.symbols):
-            return bars
-        return self._bars(self.known)
-
-    @functools.cached_property
-    def trained(self) -> PanelForecasts | None:
-        """The run over the symbols that the model was trained on; None if the lake has none of them."""
-        return None if self.trained_bars is None else self._run(self.trained_bars)
-
-    @functools.cached_property
-    def everything(self) -> PanelForecasts:
-        """The run over all symbols of the lake, for symbols that the model was not trained on."""
-        if self.trained is not None and self.all_bars is self.trained_bars:
-            return self.trained
-        return self._run(self.all_bars)
-
-    def _run(self, bars: Bars) -> PanelForecasts:
-        return self._predictor.run(bars, self.sentiment, covariates=self.covariates)
-
-    def newest(self, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
-        """The newest forecasts of `symbols`, as `PanelForecasts.newest`; saved ones if the inputs are the same.
-
-        Raises
-        ------
-        DataError
-            The model has no such horizon.
-        """
-        wanted = tuple(horizons or self.recipe.horizons)
-        for horizon in wanted:
-            if horizon not in self.recipe.horizons:
-                with_it = ",".join(map(str, sorted({*self.recipe.horizons, horizon})))
-                raise DataError(
-                    f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}: "
-                    f"train one with --set 'features.horizons=[{with_it}]'."
-                )
-        trained, unseen = self._by_training(symbols)
-        saved = self._saved() if trained and "trained" not in self.__dict__ else {}
-        if all(set(wanted) <= {f.horizon for f in saved.get(symbol, ())} for symbol in trained):
-            known = Forecasts([f for symbol in trained for f in saved[symbol] if f.horizon in wanted])
-        else:
-            known = Forecasts() if self.trained is None else self.trained.newest(trained, wanted)
-        others = self.everything.newest(unseen, wanted) if unseen else Forecasts()
-        return known + others
-
-    def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
-        """The forecasts of the last `sessions` sessions, as `PanelForecasts.history`."""
-        trained, unseen = self._by_training(symbols)
-        known = self.trained.history(trained, sessions) if self.trained is not None and trained else Forecasts()
-        others = self.everything.history(unseen, sessions) if unseen else Forecasts()
-        return known + others
-
-    def attention(self, symbol: str) -> Attention | None:
-        """The attention of the newest forecast of `symbol`, as `PanelForecasts.attention`."""
-        run = self.trained if self.trained is not None and symbol in self.recipe.symbols else self.everything
-        return run.attention(symbol)
-
-    @functools.cached_property
-    def newest_of_trained(self) -> Forecasts:
-        """The newest forecasts of all symbols that the model was trained on."""
-        return Forecasts() if self.trained is None else self.trained.newest(self.trained.panel.symbols)
-
-    def save(self, known: Mapping[str, Any] | None = None) -> None:
-        """Save the newest forecasts beside the model, so that later calls with the same inputs can read them.
-
-        They can be computed again at any time, so a failure to write is only logged.
-
-        Parameters
-        ----------
-        known
-            What shows that the inputs are the same without reading them (`tenor.pipeline.current`).
-        """
-        if self.trained is None:
-            return
-        try:
-            self._workspace.registry.objects.put(self._key, self._document(known))
-        except StoreError as error:
-            log.warning("the newest forecasts are not kept", extra={"error": str(error)})
-
-    def _document(self, known: Mapping[str, Any] | None) -> bytes:
-        """JSON in lines: `known`, with the places in what follows; the inputs; and a line a forecast."""
-        body = bytearray(f'"inputs": {json.dumps(self._inputs())}, "forecasts": [\n'.encode())
-        places: dict[str, list[tuple[int, int, int]]] = {}
-        for count, forecast in enumerate(self.newest_of_trained):
-            text = json.dumps(forecast.to_json(), allow_nan=False).encode()
-            body += b",\n" if count else b""
-            places.setdefault(forecast.symbol, []).append((forecast.horizon, len(body), len(text)))
-            body += text
-        body += b"]}"
-        if known is not None:
-            known = {**known, "places": places, "body": hashlib.sha256(body).hexdigest()}
-        return f'{{"known": {json.dumps(known, allow_nan=False)},\n'.encode() + body
-
-    @property
-    def _key(self) -> str:
-        return f"forecasts/{self.recipe.version}.json"
-
-    def _inputs(self) -> str:
-        """What stands for all that the run over the trained symbols depends on."""
-        bars, sentiment = self.trained_bars, self.sentiment
-        return content_key(
-            self.recipe.version,
-            "" if bars is None else bars.fingerprint(),
-            "" if sentiment is None else sentiment.fingerprint(),
-            *([] if self.covariates is None else [self.covariates.fingerprint()]),
-        )
-
-    def _saved(self) -> dict[str, list[Forecast]]:
-        """The saved forecasts by symbol, if they are of these inputs; a copy that can't be read is none."""
-        try:
-            saved = read_json(self._workspace.registry.objects.get(self._key).data)
-            if saved["inputs"] != self._inputs():
-                return {}
-            forecasts: dict[str, list[Forecast]] = {}
-            for values in saved["forecasts"]:
-                forecasts.setdefault(values["symbol"], []).append(Forecast.from_json(values))
-        except (StoreError, ValueError, KeyError, TypeError):
-            return {}
-        return forecasts
-
-    def _by_training(self, symbols: Sequence[str]) -> tuple[list[str], list[str]]:
-        distinct = list(dict.fromkeys(symbols))
-        trained = [symbol for symbol in distinct if symbol in self.recipe.symbols and symbol in self.known]
-        return trained, [symbol for symbol in distinct if symbol not in trained]
-
-
-class _ReadOnlyCache(LakeScores):
-    """The lake's scores, read-only."""
-
-    def put(self, scores: Mapping[str, tuple[float, float, float]], model_id: str) -> None:
-        """Keep nothing."""
-
-    def put_kinds(self, kinds: StoredKinds, model_id: str) -> None:
-        """Keep nothing."""
+        topics = self.topic_model(config) if kinds else None
+        scoring = Scoring(self.lake, config, engine=self.engine)
+        return ScoredNews(news, scoring.scores(news, kinds=kinds, topics=topics, progress=progress, save=save))
 
 
 def settings_key(config: SentimentConfig, calendar: str, as_of: AsOf = "close") -> str:
     """A key of all settings that change the daily sentiment computed from news."""
     moment = () if as_of == "close" else (as_of,)  # the key of the close does not name it, as in older stores
     return content_key(to_mapping(replace(config, source=NEWS, kinds_model="", device="auto")), calendar, *moment)
-
-
-def _kinds_id(scorer: Scorer) -> str:
-    """The classifier of kinds; empty where the encoder has none."""
-    return scorer.classifier.model_id if scorer.has_kinds else ""
 
 
 def _state_key(settings: str) -> str:

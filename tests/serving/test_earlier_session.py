@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tenor.cli import main
+from tenor.lake_forecasts import LakeForecasts
 from tenor.store import Lake
 from tenor.workspace import Workspace
 
@@ -25,7 +26,7 @@ def test_it_is_the_forecast_of_that_time(trained: Path, earlier: str, capsys: py
     workspace = Workspace(str(trained))
     then = next(
         f
-        for f in workspace.forecasts(workspace.predictor(None)).history(["S01"], 20)
+        for f in LakeForecasts(workspace, workspace.predictor()).history(["S01"], 20)
         if str(f.session.date()) == earlier and f.horizon == 1
     )
     assert now["session"] == earlier

@@ -138,7 +138,7 @@ def test_what_can_not_be_fetched_or_scored_is_said_and_the_rest_is_done(
     def broken(*_: object, **__: object) -> None:
         raise OSError("no such weights")
 
-    monkeypatch.setattr("tenor.workspace.Scorer.load", broken)
+    monkeypatch.setattr("tenor.news_scoring.Scorer.load", broken)
     done = run_refresh(store, fetch=fetch)
     assert len(done.symbols) == 6
     assert [note.split(":")[0] for note in done.notes] == [

@@ -16,11 +16,12 @@ from tenor.features.own.bundle import Covariates
 from tenor.inference.forecasts import Forecasts
 from tenor.inference.predictor import Predictor
 from tenor.ingest.frames import events_of, read_frame, read_news
+from tenor.lake_forecasts import LakeForecasts
 from tenor.notebook.frame_store import SOURCE, TemporaryFolder
 from tenor.schema import Bars, DailySentiment
 from tenor.symbols import known_as
 from tenor.views import listed, table_view
-from tenor.workspace import NEWS, LakeForecasts, Workspace
+from tenor.workspace import NEWS, Workspace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -276,7 +277,7 @@ class FittedModel:
 
     @functools.cached_property
     def _newest(self) -> LakeForecasts:
-        return self._workspace.forecasts(self.predictor)
+        return LakeForecasts(self._workspace, self.predictor)
 
     def _last_session(self) -> str:
         bars = self._newest.trained_bars

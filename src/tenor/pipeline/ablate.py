@@ -14,6 +14,7 @@ from tenor.evaluation.ablation import ablate as compare_with_and_without
 from tenor.evaluation.ablation import ablate_attention, ablate_columns
 from tenor.evaluation.contrasts import Ablation
 from tenor.evaluation.news_value import NewsValue
+from tenor.news_scoring import ScoringProgress
 from tenor.pipeline.inputs import config_panel
 from tenor.pipeline.news_value import ablate_news, chosen_arms
 from tenor.pipeline.own import end_of_first_training, prepare_own
@@ -22,7 +23,7 @@ from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward
-from tenor.workspace import ScoringProgress, Workspace
+from tenor.workspace import Workspace
 
 QUESTIONS = ("news", "sentiment", "attention")
 """What an ablation can leave out, apart from own features."""

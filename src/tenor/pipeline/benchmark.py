@@ -7,13 +7,13 @@ from pathlib import Path
 from tenor.benchmarks import BenchmarkResult, acl18, glt, kdd17, read_glt_news
 from tenor.benchmarks.training import BenchmarkProgress
 from tenor.errors import ConfigError, did_you_mean
+from tenor.news_scoring import ScoringProgress
 from tenor.registry import registry_of
 from tenor.schema import DailySentiment
 from tenor.sentiment import Scorer
 from tenor.sentiment.daily import daily_sentiment
 from tenor.storage.files import write_json
 from tenor.store import Lake
-from tenor.workspace import ScoringProgress
 
 
 def benchmark(

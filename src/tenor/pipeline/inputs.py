@@ -16,10 +16,11 @@ from tenor.features.axis import Axis
 from tenor.features.catalogue import check_groups
 from tenor.features.own import Own
 from tenor.features.own.bundle import Given
+from tenor.news_scoring import ScoringProgress
 from tenor.pipeline.own import Prepared, prepare_own
 from tenor.pipeline.topic_features import with_topics
 from tenor.schema import Bars, DailySentiment, Panel
-from tenor.workspace import ScoringProgress, Workspace
+from tenor.workspace import Workspace
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,6 +12,7 @@ from tenor.config import SourcesConfig
 from tenor.errors import TenorError
 from tenor.forecast_table import trained_until_of
 from tenor.ingest.status import status
+from tenor.lake_forecasts import LakeForecasts
 from tenor.pipeline.current import FORMAT, digests_of, made_by, parts_in
 from tenor.pipeline.predict import stale_sentiment
 from tenor.storage.object_store import open_store
@@ -28,7 +29,7 @@ from tenor.store.tables import (
     SENTIMENT,
     TABLES,
 )
-from tenor.workspace import NEWS, LakeForecasts, Workspace
+from tenor.workspace import NEWS, Workspace
 
 log = logging.getLogger("tenor.pipeline.keep")
 

@@ -87,11 +87,12 @@ class OnDemand:
 
 def forecast_all(store: str) -> dict[str, Any]:
     """A mapping with ``forecasts`` of `store` by symbol and ``failed`` symbols, or with one ``error`` for all."""
+    from tenor.lake_forecasts import LakeForecasts
     from tenor.workspace import Workspace
 
     try:
         workspace = Workspace(store)
-        lake = workspace.forecasts(workspace.predictor())
+        lake = LakeForecasts(workspace, workspace.predictor())
         newest = lake.newest(lake.known)
     except (TenorError, OSError) as error:
         return {"error": one_line(error, 300)}

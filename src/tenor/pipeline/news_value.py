@@ -26,11 +26,12 @@ from tenor.evaluation.news_arms import (
 from tenor.evaluation.news_value import NewsValue, value_news
 from tenor.features.kinds import ANY, TOPIC
 from tenor.features.own import Own
+from tenor.news_scoring import ScoringProgress
 from tenor.pipeline.inputs import config_panel
 from tenor.pipeline.topic_features import with_topics
 from tenor.schema import KINDS, AsOf, Bars, DailyKinds, DailySentiment, Panel
 from tenor.training.folds import fold_table
-from tenor.workspace import ScoringProgress, Workspace
+from tenor.workspace import Workspace
 
 log = logging.getLogger("tenor.pipeline")
 

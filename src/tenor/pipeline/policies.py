@@ -10,6 +10,7 @@ import pandas as pd
 
 from tenor.config import PaperConfig
 from tenor.errors import ConfigError, HistoryError, ModelError
+from tenor.lake_forecasts import LakeForecasts
 from tenor.registry import ONNX, Registry, policies_of
 from tenor.schema import Bool
 from tenor.trading.rl.graph import run_graph
@@ -36,7 +37,7 @@ def market_for(
     workspace: Workspace, model: str, symbols: tuple[str, ...], *, until: pd.Timestamp | None = None
 ) -> Market:
     """The market of `symbols` with the forecasts of the version `model`, from the session of the first forecast on."""
-    forecasts = workspace.forecasts(workspace.predictor(model), until=until).trained
+    forecasts = LakeForecasts(workspace, workspace.predictor(model), until=until).trained
     if forecasts is None:
         raise ModelError(f"the lake has no bars of the symbols of model {model}: use the lake it was trained on.")
     market = market_of(forecasts.panel, forecasts.predictions, symbols, model)

@@ -18,6 +18,7 @@ from tenor.inference.forecasts import Forecasts
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
+from tenor.lake_forecasts import LakeForecasts
 from tenor.lateness import behind_reason, grace_of
 from tenor.pipeline.current import CurrentForecasts, answer
 from tenor.schema import DailySentiment, Forecast
@@ -152,7 +153,7 @@ def forecasts_of(
     it is None if it is not.
     """
     predictor = workspace.predictor(version)
-    lake = workspace.forecasts(predictor, until=until)
+    lake = LakeForecasts(workspace, predictor, until=until)
     names = list(dict.fromkeys(known_as(symbol, lake.known) for symbol in symbols))
     unknown: dict[str, TenorError] = {
         symbol: UnknownSymbolError(symbol, lake.known) for symbol in names if symbol not in lake.known

@@ -12,10 +12,11 @@ from tenor.config import Config
 from tenor.errors import ConfigError, DataError, StoreError
 from tenor.features.catalogue import check_groups
 from tenor.ingest.importing import EMBEDDED, ImportResult, import_files
+from tenor.news_scoring import ScoringProgress
 from tenor.pipeline.inputs import training_inputs
 from tenor.schema import Panel
 from tenor.storage.files import write_whole
-from tenor.workspace import ScoringProgress, Workspace
+from tenor.workspace import Workspace
 
 FORMATS = (".csv", ".parquet")
 

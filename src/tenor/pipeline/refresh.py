@@ -24,6 +24,8 @@ from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
 from tenor.kinds import PRESENT
+from tenor.lake_forecasts import LakeForecasts
+from tenor.news_scoring import ScoredNews
 from tenor.pipeline import alerting
 from tenor.pipeline.keep import keep, lake_parts
 from tenor.pipeline.predict import sessions_behind, stale_sentiment
@@ -38,7 +40,7 @@ from tenor.serving.track_record import track_record, with_verdicts
 from tenor.serving.versions import version_rows
 from tenor.storage.files import json_values, read_json
 from tenor.symbols import known_as
-from tenor.workspace import NEWS, ScoredNews, Workspace
+from tenor.workspace import NEWS, Workspace
 
 AHEAD = pd.Timedelta(days=180)
 CLOSES = 2000
@@ -165,7 +167,7 @@ def _refresh(
             shorter = functools.partial(fetch, calendar.interval)
             _try(notes, f"new bars of {calendar.interval} could not be fetched", shorter)
     before = lake_parts(workspace.store)
-    run = workspace.forecasts(predictor)
+    run = LakeForecasts(workspace, predictor)
     requested = tuple(dict.fromkeys(known_as(symbol, run.known) for symbol in symbols or run.known))
     present = [symbol for symbol in requested if symbol in run.known]
     late = stale(lake.location, sources, present, now=now, interval=calendar.interval) if sources and present else {}

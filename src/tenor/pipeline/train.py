@@ -18,6 +18,8 @@ from tenor.errors import TenorError
 from tenor.evaluation.risk_metrics import qlike
 from tenor.features.own.bundle import Given
 from tenor.inference import usable
+from tenor.lake_forecasts import LakeForecasts
+from tenor.news_scoring import ScoringProgress
 from tenor.pipeline.inputs import training_inputs
 from tenor.pipeline.keep import keep, lake_parts
 from tenor.pipeline.promote import Contest, challenge
@@ -26,7 +28,7 @@ from tenor.schema import Bars, Bool, DailySentiment, Float64, Panel, Predictions
 from tenor.storage.files import json_values
 from tenor.training import Forecaster, Progress, Split, chronological, fit
 from tenor.training.scoring import scores
-from tenor.workspace import ScoringProgress, Workspace
+from tenor.workspace import Workspace
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,7 +155,7 @@ def train(
     if now.champion is not None:
         # saves time in the first prediction; if it fails, the version is still valid
         with contextlib.suppress(TenorError):
-            lake = workspace.forecasts(workspace.predictor(now.champion))
+            lake = LakeForecasts(workspace, workspace.predictor(now.champion))
             if now.champion == version:
                 lake.sentiment = sentiment
             keep(workspace, lake, before)

@@ -11,6 +11,7 @@ from tenor.config import Config, FoldConfig, to_mapping
 from tenor.engines import Workers
 from tenor.errors import ConfigError
 from tenor.features.axis import Axis
+from tenor.news_scoring import ScoringProgress
 from tenor.pipeline.inputs import train_end
 from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.topic_features import with_topics
@@ -22,7 +23,7 @@ from tenor.training import chronological
 from tenor.training.folds import that_fit
 from tenor.training.grid import Grid, read_grid
 from tenor.training.search import Search, SearchProgress, grid_search
-from tenor.workspace import ScoringProgress, Workspace
+from tenor.workspace import Workspace
 
 
 @dataclass(frozen=True)
