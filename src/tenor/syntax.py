@@ -27,8 +27,12 @@ def parsed(text: str) -> ast.Module:
 
     Raises
     ------
-    SyntaxError, ValueError, RecursionError
-        `text` is not Python; contains a null byte; is nested too deeply.
+    SyntaxError
+        `text` is not Python.
+    ValueError
+        It contains a null byte (SyntaxError from Python 3.12 on).
+    RecursionError
+        It is nested too deeply.
     """
     with _no_collection():
         return ast.parse(text)
@@ -39,8 +43,16 @@ def literal(text: str) -> Any:
 
     Raises
     ------
-    SyntaxError, ValueError, TypeError, RecursionError, MemoryError
-        `text` is not Python; is no literal; is nested too deeply.
+    SyntaxError
+        `text` is not Python.
+    ValueError
+        It is no literal.
+    TypeError
+        It is a literal that has no value, as a set of lists.
+    RecursionError
+        It is nested too deeply.
+    MemoryError
+        It is nested too deeply for the parser.
     """
     with _no_collection():
         return ast.literal_eval(text)

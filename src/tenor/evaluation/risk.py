@@ -389,11 +389,11 @@ def risk_verdict(ours: str, coverage: float, comparisons: Mapping[str, Mapping[s
     ----------
     ours
         The name of the evaluated model.
-        coverage
+    coverage
         Coverage of its 90 % intervals, a share.
     comparisons
         The comparisons, by other model and loss.
-        horizon
+    horizon
         Sessions ahead.
 
     Returns
