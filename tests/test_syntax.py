@@ -32,6 +32,7 @@ def often() -> Iterator[None]:
     gc.set_threshold(50, 2, 2)
     yield
     gc.set_threshold(*before)
+    gc.collect()  # what is left would be finalized while pytest itself parses
 
 
 def within(depth: int, made: Callable[[], Any]) -> Any:

@@ -30,7 +30,7 @@ def parsed(text: str) -> ast.Module:
     SyntaxError
         `text` is not Python.
     ValueError
-        It contains a null byte (SyntaxError from Python 3.12 on).
+        It contains a null byte (with newer Pythons: SyntaxError).
     RecursionError
         It is nested too deeply.
     """
