@@ -23,8 +23,8 @@ from tenor.training import checkpoint, chronological, fit
 from tenor.training.fit import prepare
 from tenor.training.folds import walk_forward
 from tenor.training.parallel import train_seeds
-from tenor.training.stack import Stack, bytes_of_step, train_stacked
-from tenor.training.trainer import History, Task
+from tenor.training.stack import Stack, train_stacked
+from tenor.training.trainer import History, Task, bytes_of_segment
 
 MODEL = ModelConfig(hidden=6, lookback=12, attention_size=4, dropout=0.0)
 TRAINING = TrainConfig(
@@ -161,7 +161,7 @@ def test_a_loss_that_is_not_finite_names_its_seed(panel: Panel, tmp_path: Path) 
 
 def test_the_memory_of_a_step_grows_with_what_it_holds(panel: Panel) -> None:
     small, wide, far = (
-        bytes_of_step(tasks_of(panel, model)[0])
+        bytes_of_segment(tasks_of(panel, model)[0])
         for model in (MODEL, replace(MODEL, hidden=12), replace(MODEL, lookback=24))
     )
     assert small < wide

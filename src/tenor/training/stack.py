@@ -28,12 +28,12 @@ from tenor.storage.files import content_key
 from tenor.training import checkpoint
 from tenor.training.replayed import Replayed
 from tenor.training.sequences import Segments
-from tenor.training.trainer import History, Task, Trainer, loss_of
+from tenor.training.trainer import History, Task, Trainer, bytes_of_segment, loss_of
 
 SAVE_SECONDS = 10.0
 """The fewest seconds between two checkpoints of a network; an epoch may take less time than writing its state."""
 SHARE = 0.5
-"""Share of the card's free memory that the activations of one step (`bytes_of_step`) may take."""
+"""Share of the card's free memory that the activations of one step (`bytes_of_segment`) may take."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """The defaults of `torch.optim.Adam`, which `Trainer` uses."""
 
@@ -144,20 +144,9 @@ def _train_group(members: list[_Member], device: str, *, half: bool) -> None:
         left = [member for member in left if not member.trainer.finished]
 
 
-def bytes_of_step(task: Task) -> int:
-    """About how many bytes the activations of a step take for one network."""
-    model, training = task.model, task.training
-    steps = training.segments_per_step * (training.burn_in + training.segment)
-    features, horizons = task.data.inputs.shape[2], task.data.targets.shape[2] // 2
-    a_step: int = 40 * model.hidden * model.layers + 16 * features
-    if model.attention:
-        a_step += horizons * (22 * model.lookback + 6 * model.attention_size)
-    return 4 * steps * a_step
-
-
 def _networks_at_once(task: Task, device: str) -> int:
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else 4 << 30
-    return max(1, int(free * SHARE / bytes_of_step(task)))
+    return max(1, int(free * SHARE / (task.training.segments_per_step * bytes_of_segment(task))))
 
 
 class Stack:

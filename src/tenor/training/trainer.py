@@ -23,8 +23,8 @@ from tenor.training.sequences import Segments, Sequences
 
 Weights = dict[str, Tensor]
 
-AT_ONCE = 512 << 20
-"""Bytes that the symbols may take that a validation runs through the network together."""
+AT_ONCE = 256 << 20
+"""About how many bytes may be taken by what runs through the network together: segments of a step, or symbols."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +141,20 @@ class Trainer:
         if self.device.type == "cuda":  # dropout's generator there is no part of a checkpoint: each epoch has its own
             torch.cuda.manual_seed(self.task.seed * 1009 + len(self.history.train))
         total, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        at_once = self._segments_at_once()
         for places in torch.split(self._segments.epoch(), config.segments_per_step):
-            inputs, targets, known = self._segments.take(places)
-            out = self.net(inputs)
-            ahead = slice(config.burn_in, None)
-            loss, cells = loss_of({k: v[:, ahead] for k, v in out.heads.items()}, targets, known, config)
+            taken = self._segments.take(places)
+            cells = taken[2].sum() / len(TARGETS)
             self.optimiser.zero_grad()
-            (loss / cells).backward()  # type: ignore[no-untyped-call]
+            # their gradients add up to that of all: only memory, masks of dropout and last digits depend on the parts
+            for inputs, targets, known in zip(*(torch.split(each, at_once) for each in taken), strict=True):
+                out = self.net(inputs)
+                ahead = slice(config.burn_in, None)
+                loss, _ = loss_of({k: v[:, ahead] for k, v in out.heads.items()}, targets, known, config)
+                (loss / cells).backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
             nn.utils.clip_grad_norm_(self.net.parameters(), config.clip_norm)
             self.optimiser.step()
-            total += loss.detach()
             count += cells
         return float(total / count)
 
@@ -169,6 +173,14 @@ class Trainer:
         loss, cells = loss_of(heads, targets[:, rows], known[:, rows], self.task.training)
         return float(loss / cells)
 
+    def _segments_at_once(self) -> int:
+        """How many segments of a step run through the network together: equal parts, each of at most `AT_ONCE`."""
+        count = self.task.training.segments_per_step
+        if self.task.model.network:  # what a user's network computes may depend on the others of its batch
+            return count
+        parts = -(-count * bytes_of_segment(self.task) // AT_ONCE)
+        return -(-count // parts)
+
     def _symbols_at_once(self, sessions: int) -> int:
         """How many symbols run through the network together: as many as take about `AT_ONCE` bytes."""
         data, model = self.task.data, self.task.model
@@ -178,6 +190,16 @@ class Trainer:
             a_step += horizons * (6 * model.lookback + 2 * model.attention_size)
         count: int = AT_ONCE // (4 * sessions * a_step)
         return max(1, count)
+
+
+def bytes_of_segment(task: Task) -> int:
+    """About how many bytes the activations of a segment take for one of tenor's own networks in training."""
+    model, training = task.model, task.training
+    features, horizons = task.data.inputs.shape[2], task.data.targets.shape[2] // len(TARGETS)
+    a_step: int = 40 * model.hidden * model.layers + 16 * features
+    if model.attention:
+        a_step += horizons * (22 * model.lookback + 6 * model.attention_size)
+    return 4 * (training.burn_in + training.segment) * a_step
 
 
 def _zero(data: Sequences, _rows: slice, _head: Head) -> Tensor:
