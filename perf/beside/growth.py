@@ -127,7 +127,7 @@ def draw(record: Mapping[str, Any]) -> str:
                 plot.plot(sizes, _values(axis, step, number), marker="o", label=f"{step}: {slope:.2f}")
             plot.set(xscale="log", yscale="log", xlabel=axis["axis"], ylabel=unit)
             plot.minorticks_off()
-            plot.set_xticks(sizes, [f"{size:,g}" for size in sizes], fontsize=7)
+            plot.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=7)
             low, high = plot.get_ylim()
             if math.log10(high / low) < 1.2:  # a flat line is drawn flat, and has a tick
                 middle = math.sqrt(low * high)
