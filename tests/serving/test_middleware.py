@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
@@ -27,10 +27,13 @@ def address(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def raw(url: str, *parts: bytes, pause: float = 0.0, patience: float = 5.0) -> tuple[bytes, float]:
-    """Send `parts` with pauses; the response until the other side closed the connection, and the seconds until then."""
-    begun = time.monotonic()
-    with socket.create_connection(address(url), timeout=patience) as line:
+PATIENCE = 8.0
+"""Seconds until a test takes it that the other side does not close a connection; less than the service's own limits."""
+
+
+def raw(url: str, parts: Iterable[bytes] = (), *, pause: float = 0.0) -> bytes:
+    """Send `parts` with pauses; what came until the other side closed the connection, nothing if it was reset."""
+    with socket.create_connection(address(url), timeout=PATIENCE) as line:
         try:
             for part in parts:
                 line.sendall(part)
@@ -38,9 +41,9 @@ def raw(url: str, *parts: bytes, pause: float = 0.0, patience: float = 5.0) -> t
             received = b""
             while piece := line.recv(65536):
                 received += piece
-        except (ConnectionError, TimeoutError):
+        except ConnectionError:
             received = b""
-    return received, time.monotonic() - begun
+    return received
 
 
 @pytest.fixture
@@ -54,31 +57,26 @@ def lines() -> Iterator[io.StringIO]:
 
 def test_a_head_that_drips_is_cut_off(published: PublishedForecasts, serve: Serve) -> None:
     url = serve(published, limits=Limits(header_seconds=0.4)).url
-    drip = (b"GET /healthz HTTP/1.1\r\n", *(b"X-A: b\r\n",) * 20)
-    received, seconds = raw(url, *drip, pause=0.1)
-    assert received == b""
-    assert seconds < 2.5
-    silent, seconds = raw(url)
-    assert silent == b""
-    assert seconds < 1.5
+    drip = iter([b"GET /healthz HTTP/1.1\r\n", *[b"X-A: b\r\n"] * 60])
+    assert raw(url, drip, pause=0.1) == b""
+    assert list(drip), "it was cut off while it sent"
+    assert raw(url) == b"", "silence is cut off as well"
     assert httpx.get(f"{url}/healthz").status_code == 200
 
 
 def test_a_second_request_on_a_line_has_the_same_time_for_its_head(published: PublishedForecasts, serve: Serve) -> None:
     url = serve(published, limits=Limits(header_seconds=0.4)).url
     whole = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    received, seconds = raw(url, whole, b"GET /healthz HTT", pause=0.2)
+    received = raw(url, (whole, b"GET /healthz HTT"), pause=0.2)
     assert received.count(b"alive") == 1
-    assert seconds < 2.0
 
 
 def test_a_body_that_drips_is_refused_in_time(published: PublishedForecasts, serve: Serve) -> None:
     url = serve(published, limits=Limits(body_seconds=0.4)).url
     head = b"POST /v1/forecasts HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    received, seconds = raw(url, head, b'{"symb')
+    received = raw(url, (head, b'{"symb'))
     assert received.startswith(b"HTTP/1.1 408")
     assert b"application/problem+json" in received
-    assert seconds < 2.5
 
 
 def test_a_body_without_a_length_is_counted(published: PublishedForecasts, serve: Serve) -> None:
@@ -92,7 +90,7 @@ def test_a_huge_head_and_broken_http_do_no_harm(published: PublishedForecasts, s
     url = serve(published).url
     huge = b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"
     for text in (huge, b"\x16\x03\x01\x00\xa5", b"GET /\r\n\r\n\r\n"):
-        received, _ = raw(url, text, patience=1.0)
+        received = raw(url, [text])
         assert not received.startswith(b"HTTP/1.1 5")
     assert httpx.get(f"{url}/healthz").status_code == 200
 
@@ -121,14 +119,14 @@ def test_heavy_requests_wait_in_a_short_queue_others_do_not(published: Published
         has_kinds = False
 
         def score(self, texts: list[str], *, kinds: bool = False) -> Any:
-            opened.wait(5)
+            opened.wait(60)
             raise StoreError("never mind")
 
     running = serve(published, limits=Limits(heavy=1, waiting=1), scorer=Slow)  # type: ignore[arg-type]
     codes: list[int] = []
 
     def ask() -> None:
-        codes.append(httpx.post(f"{running.url}/v1/sentiment", json={"texts": ["a"]}, timeout=10).status_code)
+        codes.append(httpx.post(f"{running.url}/v1/sentiment", json={"texts": ["a"]}, timeout=60).status_code)
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
@@ -169,7 +167,7 @@ def test_a_store_that_hangs_is_reported_and_keeps_nobody_waiting(
     hangs.set()
     until(lambda: running.service.view.staleness().stale)
     ready = httpx.get(f"{running.url}/readyz").json()
-    answer = httpx.get(f"{running.url}/v1/forecast/S00", timeout=1.0).json()
+    answer = httpx.get(f"{running.url}/v1/forecast/S00", timeout=10).json()  # the store hangs for 20
     over.set()
     hangs.clear()
     assert ready["status"] == "degraded"
@@ -184,7 +182,7 @@ def test_no_caller_can_forge_a_line_of_the_log(published: PublishedForecasts, se
     forged = '%0A{"event":"forged"}%1b[2J'
     httpx.get(f"{url}/v1/{forged}", headers={"X-Request-Id": "a\tb{}"})
     httpx.get(f"{url}/v1/symbols?key=secret", headers={"Authorization": "Bearer tenor_secret"})
-    raw(url, b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Request-Id: x\r\nConnection: close\r\n\r\n")
+    raw(url, [b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Request-Id: x\r\nConnection: close\r\n\r\n"])
     # a request is logged after it is answered: all three lines are there
     until(lambda: sum('"request"' in line for line in lines.getvalue().splitlines()) == 3)
     written = lines.getvalue()

@@ -323,7 +323,7 @@ def test_a_changed_byte_of_the_model_in_use_is_reported_by_name(store: Path, pub
 def test_a_refresh_that_hangs_is_reported_and_stopped(published: PublishedForecasts) -> None:
     view = View(published, clock=lambda: 4e9)
     view.poll()
-    hanging = RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
+    hanging = RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=3.0)
     looking = threading.Thread(target=hanging.refresh_if_due, args=(threading.Event(),))
     looking.start()
     problems: set[str] = set()
