@@ -20,7 +20,7 @@ from tenor.config import ModelConfig, TrainConfig
 from tenor.features import Scaler
 from tenor.features.blocks import ARRAYS
 from tenor.schema import Panel
-from tenor.training import Split, scratch, trainer
+from tenor.training import Split, scratch
 from tenor.training.fit import prepare
 from tenor.training.scratch import Mapped, zeros_beside
 from tenor.training.sequences import Sequences
@@ -158,42 +158,6 @@ def test_scaling_in_parts_is_scaling_at_once(panel: Panel, split: Split, monkeyp
     monkeypatch.setattr("tenor.features.scaling.AT_ONCE", 2)
     assert Scaler.fit(panel, split.train) == scaler
     assert scaler.transform(panel).values.tobytes() == whole.values.tobytes()
-
-
-def test_validation_of_some_symbols_at_a_time(panel: Panel, split: Split, monkeypatch) -> None:
-    task = prepare(panel, split, MODEL, TRAINING).tasks[0]
-    whole = trainer.Trainer(task)._validate()
-    monkeypatch.setattr(trainer, "AT_ONCE", 1)
-    one = trainer.Trainer(task)
-    assert one._symbols_at_once(100) == 1
-    assert one._validate() == pytest.approx(whole, rel=1e-6)
-
-
-@pytest.mark.parametrize("parts", [20, 100])
-def test_a_step_of_some_segments_at_a_time(panel: Panel, split: Split, monkeypatch, parts: int) -> None:
-    model, training = replace(MODEL, dropout=0.0), replace(TRAINING, segments_per_step=100)
-    task = prepare(panel, split, model, training).tasks[0]
-    runs = []
-    for bytes_of_step in (trainer.AT_ONCE, 100 * trainer.bytes_of_segment(task) // parts):
-        monkeypatch.setattr(trainer, "AT_ONCE", bytes_of_step)
-        run = trainer.Trainer(task)
-        runs.append((run, run._segments_at_once(), run._train()))
-    (whole, together, loss), (some, at_once, again) = runs
-    assert at_once < len(task.data.inputs) * 2 < together, "the one is in parts, the other is not"
-    assert again == pytest.approx(loss, rel=1e-6)
-    for ours, theirs in zip(some.net.parameters(), whole.net.parameters(), strict=True):
-        assert ours.grad is not None
-        np.testing.assert_allclose(ours.grad, theirs.grad, rtol=1e-3, atol=1e-6)
-
-
-def test_the_segments_of_a_users_network_stay_together(panel: Panel, split: Split, tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "mine.py").write_text("import torch\n\nclass Net(torch.nn.Module):\n    pass\n")
-    monkeypatch.setattr(trainer, "AT_ONCE", 1)
-    task = prepare(panel, split, MODEL, TRAINING).tasks[0]
-    of_ours = trainer.Trainer(task)
-    assert of_ours._segments_at_once() == 1
-    of_ours.task = replace(task, model=replace(MODEL, network=f"{tmp_path}/mine.py:Net"))
-    assert of_ours._segments_at_once() == TRAINING.segments_per_step
 
 
 def test_some_symbols_of_a_panel(panel: Panel) -> None:

@@ -20,11 +20,12 @@ from tenor.model import make_network
 from tenor.model.stacked import KeyedDropout, SteppedLSTM, run_stacked, stackable
 from tenor.schema import Panel
 from tenor.training import checkpoint, chronological, fit
+from tenor.training.at_once import bytes_of_segment
 from tenor.training.fit import prepare
 from tenor.training.folds import walk_forward
 from tenor.training.parallel import train_seeds
 from tenor.training.stack import Stack, train_stacked
-from tenor.training.trainer import History, Task, bytes_of_segment
+from tenor.training.trainer import History, Task
 
 MODEL = ModelConfig(hidden=6, lookback=12, attention_size=4, dropout=0.0)
 TRAINING = TrainConfig(
@@ -161,7 +162,7 @@ def test_a_loss_that_is_not_finite_names_its_seed(panel: Panel, tmp_path: Path) 
 
 def test_the_memory_of_a_step_grows_with_what_it_holds(panel: Panel) -> None:
     small, wide, far = (
-        bytes_of_segment(tasks_of(panel, model)[0])
+        bytes_of_segment(model, TRAINING, len(panel.features) + 1, len(panel.horizons))
         for model in (MODEL, replace(MODEL, hidden=12), replace(MODEL, lookback=24))
     )
     assert small < wide

@@ -20,15 +20,17 @@ from torch import Tensor
 
 from tenor.config import to_mapping
 from tenor.errors import TrainingError
+from tenor.heads import TARGETS
 from tenor.inference.cells import WARM_UP
 from tenor.model import AttentionLSTM
 from tenor.model.reproducible import reproducible
 from tenor.model.stacked import run_stacked, stackable
 from tenor.storage.files import content_key
 from tenor.training import checkpoint
+from tenor.training.at_once import bytes_of_segment
 from tenor.training.replayed import Replayed
 from tenor.training.sequences import Segments
-from tenor.training.trainer import History, Task, Trainer, bytes_of_segment, loss_of
+from tenor.training.trainer import History, Task, Trainer, loss_of
 
 SAVE_SECONDS = 10.0
 """The fewest seconds between two checkpoints of a network; an epoch may take less time than writing its state."""
@@ -146,7 +148,9 @@ def _train_group(members: list[_Member], device: str, *, half: bool) -> None:
 
 def _networks_at_once(task: Task, device: str) -> int:
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else 4 << 30
-    return max(1, int(free * SHARE / (task.training.segments_per_step * bytes_of_segment(task))))
+    inputs, horizons = task.data.inputs.shape[2], task.data.targets.shape[2] // len(TARGETS)
+    of_step = task.training.segments_per_step * bytes_of_segment(task.model, task.training, inputs, horizons)
+    return max(1, int(free * SHARE / of_step))
 
 
 class Stack:

@@ -18,13 +18,11 @@ from tenor.inference.cells import WARM_UP
 from tenor.inference.forecasts import CHUNK
 from tenor.model import FramedNetwork, Network, make_network
 from tenor.model.attention_lstm import SMALLEST
+from tenor.training.at_once import segments_at_once, symbols_at_once
 from tenor.training.memory import hold_freed_memory
 from tenor.training.sequences import Segments, Sequences
 
 Weights = dict[str, Tensor]
-
-AT_ONCE = 256 << 20
-"""About how many bytes may be taken by what runs through the network together: segments of a step, or symbols."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,11 @@ class Trainer:
         self.history = History()
         self.best: Weights = {}
 
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """Numbers of inputs and of horizons."""
+        return self.task.data.inputs.shape[2], self.task.data.targets.shape[2] // len(TARGETS)
+
     @cached_property
     def _segments(self) -> Segments:
         config = self.task.training
@@ -141,7 +144,7 @@ class Trainer:
         if self.device.type == "cuda":  # dropout's generator there is no part of a checkpoint: each epoch has its own
             torch.cuda.manual_seed(self.task.seed * 1009 + len(self.history.train))
         total, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        at_once = self._segments_at_once()
+        at_once = segments_at_once(self.task.model, config, *self._shape)
         for places in torch.split(self._segments.epoch(), config.segments_per_step):
             taken = self._segments.take(places)
             cells = taken[2].sum() / len(TARGETS)
@@ -167,39 +170,11 @@ class Trainer:
         rows = slice(start - begin, None)
         runs = [
             {name: output[:, rows] for name, output in self.net(some).heads.items()}
-            for some in torch.split(inputs, self._symbols_at_once(stop - begin))
+            for some in torch.split(inputs, symbols_at_once(self.task.model, *self._shape, stop - begin))
         ]
         heads = {name: torch.cat([run[name] for run in runs]) for name in runs[0]} if len(runs) > 1 else runs[0]
         loss, cells = loss_of(heads, targets[:, rows], known[:, rows], self.task.training)
         return float(loss / cells)
-
-    def _segments_at_once(self) -> int:
-        """How many segments of a step run through the network together: equal parts, each of at most `AT_ONCE`."""
-        count = self.task.training.segments_per_step
-        if self.task.model.network:  # what a user's network computes may depend on the others of its batch
-            return count
-        parts = -(-count * bytes_of_segment(self.task) // AT_ONCE)
-        return -(-count // parts)
-
-    def _symbols_at_once(self, sessions: int) -> int:
-        """How many symbols run through the network together: as many as take about `AT_ONCE` bytes."""
-        data, model = self.task.data, self.task.model
-        features, horizons = data.inputs.shape[2], data.targets.shape[2] // len(TARGETS)
-        a_step = 6 * features + 12 * model.hidden * model.layers
-        if model.attention:
-            a_step += horizons * (6 * model.lookback + 2 * model.attention_size)
-        count: int = AT_ONCE // (4 * sessions * a_step)
-        return max(1, count)
-
-
-def bytes_of_segment(task: Task) -> int:
-    """About how many bytes the activations of a segment take for one of tenor's own networks in training."""
-    model, training = task.model, task.training
-    features, horizons = task.data.inputs.shape[2], task.data.targets.shape[2] // len(TARGETS)
-    a_step: int = 40 * model.hidden * model.layers + 16 * features
-    if model.attention:
-        a_step += horizons * (22 * model.lookback + 6 * model.attention_size)
-    return 4 * (training.burn_in + training.segment) * a_step
 
 
 def _zero(data: Sequences, _rows: slice, _head: Head) -> Tensor:
