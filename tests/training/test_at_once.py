@@ -25,12 +25,11 @@ def task(panel: Panel, split: Split) -> Task:
 
 @pytest.mark.parametrize("parts", [20, 100])
 def test_a_step_in_parts_has_the_gradient_of_the_whole(task: Task, monkeypatch, parts: int) -> None:
-    shape = task.data.inputs.shape[2], task.data.targets.shape[2] // 2
     whole = Trainer(task)
     loss = whole._train()
-    assert segments_at_once(MODEL, TRAINING, *shape) == 100
-    monkeypatch.setattr(at_once, "OF_STEP", 100 * bytes_of_segment(MODEL, TRAINING, *shape) // parts)
-    assert segments_at_once(MODEL, TRAINING, *shape) == 100 // parts
+    assert segments_at_once(MODEL, TRAINING, *task.shape) == 100
+    monkeypatch.setattr(at_once, "OF_STEP", 100 * bytes_of_segment(MODEL, TRAINING, *task.shape) // parts)
+    assert segments_at_once(MODEL, TRAINING, *task.shape) == 100 // parts
     some = Trainer(task)
     assert some._train() == pytest.approx(loss, rel=1e-6)
     for ours, theirs in zip(some.net.parameters(), whole.net.parameters(), strict=True):

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from tenor.config import to_mapping
 from tenor.errors import TrainingError
-from tenor.heads import TARGETS
 from tenor.inference.cells import WARM_UP
 from tenor.model import AttentionLSTM
 from tenor.model.reproducible import reproducible
@@ -148,8 +147,7 @@ def _train_group(members: list[_Member], device: str, *, half: bool) -> None:
 
 def _networks_at_once(task: Task, device: str) -> int:
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else 4 << 30
-    inputs, horizons = task.data.inputs.shape[2], task.data.targets.shape[2] // len(TARGETS)
-    of_step = task.training.segments_per_step * bytes_of_segment(task.model, task.training, inputs, horizons)
+    of_step = task.training.segments_per_step * bytes_of_segment(task.model, task.training, *task.shape)
     return max(1, int(free * SHARE / of_step))
 
 

@@ -36,6 +36,11 @@ class Task:
     training: TrainConfig
     seed: int
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of inputs, of which the last is the variance, and of horizons: both targets are on one axis."""
+        return self.data.inputs.shape[2], self.data.targets.shape[2] // len(TARGETS)
+
 
 @dataclass
 class History:
@@ -64,9 +69,8 @@ class Trainer:
     def __init__(self, task: Task) -> None:
         self.task = task
         torch.manual_seed(task.seed)
-        # inputs have the variance after the features, and both targets are on one axis
-        horizons = task.data.targets.shape[2] // len(TARGETS)
-        self.net = make_network(task.model, task.data.inputs.shape[2] - 1, horizons)
+        inputs, horizons = task.shape
+        self.net = make_network(task.model, inputs - 1, horizons)
         starts = STARTS
         if isinstance(self.net, FramedNetwork):  # a user's network decides itself whether it pools variances
             starts = {**STARTS, "pooled": partial(_from_outputs, self.net)}
@@ -86,11 +90,6 @@ class Trainer:
         )
         self.history = History()
         self.best: Weights = {}
-
-    @property
-    def _shape(self) -> tuple[int, int]:
-        """Numbers of inputs and of horizons."""
-        return self.task.data.inputs.shape[2], self.task.data.targets.shape[2] // len(TARGETS)
 
     @cached_property
     def _segments(self) -> Segments:
@@ -144,7 +143,7 @@ class Trainer:
         if self.device.type == "cuda":  # dropout's generator there is no part of a checkpoint: each epoch has its own
             torch.cuda.manual_seed(self.task.seed * 1009 + len(self.history.train))
         total, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        at_once = segments_at_once(self.task.model, config, *self._shape)
+        at_once = segments_at_once(self.task.model, config, *self.task.shape)
         for places in torch.split(self._segments.epoch(), config.segments_per_step):
             taken = self._segments.take(places)
             cells = taken[2].sum() / len(TARGETS)
@@ -170,7 +169,7 @@ class Trainer:
         rows = slice(start - begin, None)
         runs = [
             {name: output[:, rows] for name, output in self.net(some).heads.items()}
-            for some in torch.split(inputs, symbols_at_once(self.task.model, *self._shape, stop - begin))
+            for some in torch.split(inputs, symbols_at_once(self.task.model, *self.task.shape, stop - begin))
         ]
         heads = {name: torch.cat([run[name] for run in runs]) for name in runs[0]} if len(runs) > 1 else runs[0]
         loss, cells = loss_of(heads, targets[:, rows], known[:, rows], self.task.training)
