@@ -114,7 +114,14 @@ def visit(browser: Any) -> Iterator[Open]:
     complaints: list[str] = []
     contexts = []
 
-    def go(running: Running, fragment: str = "", *, expected: str = "", **options: Any) -> Any:
+    def go(
+        running: Running,
+        fragment: str = "",
+        *,
+        expected: str = "",
+        prepare: Callable[[Any], None] = lambda page: None,
+        **options: Any,
+    ) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
@@ -123,6 +130,7 @@ def visit(browser: Any) -> Iterator[Open]:
         page.on(
             "request", lambda r: None if r.url.startswith((running.url, "data:", "blob:")) else complaints.append(r.url)
         )
+        prepare(page)
         page.goto(f"{running.url}/{fragment}")
         return page
 

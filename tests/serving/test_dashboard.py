@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pandas as pd
@@ -180,6 +181,43 @@ def test_a_key_is_requested_and_stored_in_the_tab(published: PublishedForecasts,
     assert page.evaluate("localStorage.length + ' ' + document.cookie") == "0 "
 
 
+def test_a_late_refusal_asks_for_no_key_again(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+    keys = ApiKeys(published.objects)
+    running = serve(published, keys=keys)
+    late: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append(route)
+
+    page = visit(running, expected="401", prepare=lambda page: page.route("**/v1/models", hold))
+    page.wait_for_selector("#key-dialog[open]")
+    until(lambda: page.evaluate("true") and bool(late))
+    page.fill("#key-dialog-key", keys.make("ann"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#key-dialog:not([open])", state="attached")
+    late[0].continue_()
+    listed(page)
+    assert page.locator("#key-dialog[open]").count() == 0
+
+
+def test_a_refused_key_is_told_and_asked_for_again(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+    keys = ApiKeys(published.objects)
+    key = keys.make("ann")
+    page = visit(serve(published, keys=keys), expected="401")
+    page.wait_for_selector("#key-dialog[open]")
+    assert page.is_hidden("#key-dialog-refused")
+    page.fill("#key-dialog-key", key[:-3])
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#key-dialog-refused", state="visible")
+    assert page.input_value("#key-dialog-key") == ""
+    page.fill("#key-dialog-key", key)
+    page.keyboard.press("Enter")
+    listed(page)
+
+
 def test_text_in_the_news_is_only_text(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
     import json
 
@@ -273,4 +311,25 @@ def test_with_a_key_the_files_are_fetched_with_it(published: PublishedForecasts,
     with page.expect_download() as download:
         page.click("#own-csv")
     assert download.value.suggested_filename == "forecasts.csv"
+    assert Path(download.value.path()).read_bytes().startswith(b"symbol,")
+
+
+def test_a_file_that_can_not_be_fetched_with_a_key_is_told(
+    published: PublishedForecasts, serve: Serve, visit: Open
+) -> None:
+    keys = ApiKeys(published.objects)
+    page = visit(serve(published, keys=keys), "#S01/1", expected="Failed to load resource", accept_downloads=True)
+    page.fill("#key-dialog-key", keys.make("reader"))
+    page.click("#key-dialog button")
+    drawn(page)
+    page.route("**/v1/forecasts*", lambda route: route.fulfill(status=429, json={"detail": "Too many requests."}))
+    page.click("#own-csv")
+    shows(page, "#problem", "The file was not saved: Too many requests.")
+    keys.revoke("reader")
+    page.unroute("**/v1/forecasts*")
+    page.click("#own-csv")
+    page.wait_for_selector("#key-dialog-refused", state="visible")
+    page.fill("#key-dialog-key", keys.make("other"))
+    with page.expect_download() as download:
+        page.click("#key-dialog button")
     assert Path(download.value.path()).read_bytes().startswith(b"symbol,")

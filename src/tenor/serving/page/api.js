@@ -1,6 +1,7 @@
 // Requests to the service, each with a time-out. An API key, where the service needs one, stays in this tab.
 const KEY = "tenor-key";
 const PATIENCE = 10_000;
+const FILE_PATIENCE = 120_000;
 
 // The service answered, and said no.
 export class Problem extends Error {
@@ -12,7 +13,8 @@ export class Problem extends Error {
 // It did not answer.
 export class Unreachable extends Error {}
 
-export async function get(path, patience = PATIENCE) {
+// What `read` makes of the answer; the time-out is over its body as well, which may hang.
+async function request(path, patience, read) {
   const key = sessionStorage.getItem(KEY);
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   const giveUp = new AbortController();
@@ -21,33 +23,38 @@ export async function get(path, patience = PATIENCE) {
   let body;
   try {
     response = await fetch(path, { headers, signal: giveUp.signal });
-    // a body may hang as well: the time-out is over both
-    body = await response.json().catch((error) => {
-      if (giveUp.signal.aborted || response.ok) throw error;
-      return {};
-    });
+    body = response.ok
+      ? await read(response)
+      : await response.json().catch((error) => {
+        if (giveUp.signal.aborted) throw error;
+        return {};
+      });
   } catch {
     throw new Unreachable(giveUp.signal.aborted ? `no answer within ${patience / 1000} seconds` : "no connection");
   } finally {
     clearTimeout(timer);
   }
   if (response.status === 401) {
-    await enter();
-    return get(path, patience);
+    // the answer may be late: if another key was entered since, that one is tried first
+    if (sessionStorage.getItem(KEY) === key) await enter(key !== null);
+    return request(path, patience, read);
   }
   if (!response.ok) throw Object.assign(new Problem(response.status, body.detail || `The service answered with status ${response.status}.`), { body });
   return body;
 }
+export const get = (path, patience = PATIENCE) => request(path, patience, (response) => response.json());
 
 // A link can't carry a key: with one, its file is fetched, and saved under the name that the service gives it.
-export function carryKey(link) {
+// `failed` is called with the error where that fails.
+export function carryKey(link, failed) {
   link.addEventListener("click", async (event) => {
-    const key = sessionStorage.getItem(KEY);
-    if (!key) return;
+    if (!sessionStorage.getItem(KEY)) return;
     event.preventDefault();
-    const response = await fetch(link.href, { headers: { Authorization: `Bearer ${key}` } });
-    if (!response.ok) throw new Problem(response.status, `The service answered with status ${response.status}.`);
-    save(await response.blob(), response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] || "forecasts");
+    try {
+      save(...await request(link.href, FILE_PATIENCE, async (response) => [await response.blob(), response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] || "forecasts"]));
+    } catch (error) {
+      failed(error);
+    }
   });
 }
 export function save(blob, name) {
@@ -68,8 +75,9 @@ export function saveCsv(name, head, rows) {
 }
 
 let entering = null;
-function enter() {
+function enter(refused) {
   if (entering) return entering;
+  document.getElementById("key-dialog-refused").hidden = !refused;
   const dialog = document.getElementById("key-dialog");
   const field = document.getElementById("key-dialog-key");
   entering = new Promise((resolve) => {

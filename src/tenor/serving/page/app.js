@@ -252,7 +252,7 @@ by("basket-form").addEventListener("submit", (event) => {
   const names = by("basket").value.split(/[\s,;]+/).filter(Boolean);
   go({ view: "compare", symbols: names.map((name) => state.board.symbols.find((known) => known.toUpperCase() === name.toUpperCase()) || name) });
 });
-document.querySelectorAll("a[download]").forEach(carryKey);
+document.querySelectorAll("a[download]").forEach((file) => carryKey(file, (error) => problem(`The file was not saved: ${error.message}`)));
 by("theme").addEventListener("click", theme);
 by("help-open").addEventListener("click", () => by("help").showModal());
 addEventListener("keydown", (event) => {
