@@ -6,10 +6,10 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 SECONDS_A_LINE = 60.0
 """Seconds between two lines of progress if there are no bars, as in the log of a job."""
@@ -83,11 +83,22 @@ class ProgressBars:
 
 
 @contextmanager
-def bars_on(console: Console, *, quiet: bool = False) -> Iterator[ProgressBars]:
-    """Progress bars on `console`, if it is a terminal or a notebook.
+def progress_bars(*, quiet: bool = False) -> Iterator[ProgressBars]:
+    """Progress bars on stderr, if it is a terminal or a notebook.
 
     In a file or a pipe a line of progress is printed once a minute. With `quiet` nothing is shown.
     """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True, highlight=False)
 
     def line(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
 import signal
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 import typer
-from rich.console import Console
 
 from tenor import progress
 from tenor.cli import app, console, interrupts, main
@@ -94,27 +92,30 @@ def test_what_is_kept_depends_on_the_verb() -> None:
     assert not interrupts.interrupted(SystemExit(2))
 
 
-def test_without_a_terminal_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    out = io.StringIO()
-    with progress.bars_on(Console(file=out, width=80)) as bars:
+    with progress.progress_bars() as bars:
         for done in range(10):
             now[0] += 20
             bars.texts(done, 10)
-    assert out.getvalue().splitlines() == [f"tenor: texts scored: {done} of 10" for done in (2, 5, 8)]
-    with progress.bars_on(Console(file=out, width=80), quiet=True) as bars:
+    assert capsys.readouterr().err.splitlines() == [f"tenor: texts scored: {done} of 10" for done in (2, 5, 8)]
+    with progress.progress_bars(quiet=True) as bars:
         now[0] += 100
         bars.texts(1, 10)
-    assert len(out.getvalue().splitlines()) == 3
+    assert capsys.readouterr().err == ""
 
 
-def test_long_texts_are_wrapped_under_their_label_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    out = io.StringIO()
-    monkeypatch.setattr(console, "stdout", Console(file=out, width=40, force_terminal=True, color_system=None))
-    console.entry("next", "one two three four five six seven eight nine ten")
-    assert out.getvalue().splitlines() == ["next       one two three four five six", "           seven eight nine ten"]
-    out.truncate(0), out.seek(0)
-    monkeypatch.setattr(console, "stdout", Console(file=out, width=40))
-    console.entry("next", "one two three four five six seven eight nine ten")
-    assert out.getvalue() == "next       one two three four five six seven eight nine ten\n"
+def test_long_texts_are_wrapped_under_their_label_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "one two three four five six seven eight nine ten"
+    monkeypatch.setenv("COLUMNS", "40")
+    console.entry("next", text)
+    assert capsys.readouterr().out == f"next       {text}\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    console.entry("next", text)
+    wrapped = ["next       one two three four five six", "           seven eight nine ten"]
+    assert capsys.readouterr().out.splitlines() == wrapped

@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         app(args=words, prog_name="tenor")
     except SystemExit as stop:  # done, or a usage error that is told already
         if interrupted(stop):
-            console.stderr.print(what_stays(words), soft_wrap=True, markup=False)
+            console.note(what_stays(words))
             return INTERRUPTED
         return stop.code if isinstance(stop.code, int) else 1
     except BrokenPipeError:  # the reader of our output went away
@@ -119,6 +119,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    text = f"tenor: {' '.join(message.split())}".encode("utf-8", "backslashreplace").decode()
-    console.stderr.print(text, soft_wrap=True, markup=False)
+    console.note(f"tenor: {' '.join(message.split())}")
     return code

@@ -22,6 +22,7 @@ from tenor.cli.options import (
     engine_at,
     with_network,
 )
+from tenor.progress import progress_bars
 
 app = typer.Typer()
 
@@ -63,7 +64,7 @@ def ablate(
     from tenor.pipeline.ablate import ablate as walk_forward_each
 
     settings = Config.read(config, with_network(set_, model, as_of))
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         ablated = walk_forward_each(
             store,
             settings,

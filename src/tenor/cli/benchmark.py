@@ -9,6 +9,7 @@ import typer
 
 from tenor.cli import console, show_studies
 from tenor.cli.options import DEFAULT_STORE, AsJson, Store, Workers
+from tenor.progress import progress_bars
 
 app = typer.Typer()
 
@@ -30,7 +31,7 @@ def benchmark(
     """Train by the protocol of a published benchmark and compare with published results. An interrupted run resumes."""
     from tenor.pipeline.benchmark import benchmark as run
 
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         result = run(
             name,
             data,

@@ -12,6 +12,7 @@ import typer
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, sources_of
 from tenor.errors import ConfigError, DataError, SourceError, StoreError
+from tenor.progress import progress_bars
 
 if TYPE_CHECKING:
     from tenor.ingest.fetch import FetchResult
@@ -156,7 +157,7 @@ def data_fetch(
         raise ConfigError(
             "--events, and sources.events names no source: --set 'sources.events=[\"edgar\"]', for example."
         )
-    with _live(), console.progress_bars(quiet=as_json) as bars:
+    with _live(), progress_bars(quiet=as_json) as bars:
         result = fetch(
             store,
             symbols or (),
@@ -349,7 +350,7 @@ def _show_fetched(result: FetchResult) -> None:
             console.line(f"events from {dates.source}: {dates.failures} of {dates.requests} requests failed: {error}")
     failed = sum(outcome.failed for outcome in result.bars)
     if failed:
-        console.stderr.print(f"tenor: {failed} of {len(result.bars)} symbols could not be fetched", markup=False)
+        console.note(f"tenor: {failed} of {len(result.bars)} symbols could not be fetched")
 
 
 def _interval(text: str) -> BarInterval:

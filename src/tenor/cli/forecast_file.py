@@ -10,6 +10,7 @@ import typer
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, Store
 from tenor.errors import ConfigError
+from tenor.progress import progress_bars
 
 app = typer.Typer()
 
@@ -50,7 +51,7 @@ def forecast_file(
     ahead = _horizons(horizons)
     model = load_model(with_, model_folder)
     bars = Workspace(store).lake.bars(symbol or None)
-    with console.progress_bars(quiet=as_json) as progress:
+    with progress_bars(quiet=as_json) as progress:
         table = write(
             model,
             bars,

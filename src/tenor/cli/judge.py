@@ -9,6 +9,7 @@ import typer
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, EngineAddress, Store, Workers, engine_at
+from tenor.progress import progress_bars
 
 app = typer.Typer()
 
@@ -45,7 +46,7 @@ def judge(
     from tenor.pipeline.judge import judge as judge_files
 
     own_names = parse_columns(columns or (), NAMES)
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         judgement = judge_files(
             files,
             store,

@@ -58,7 +58,7 @@ def mcp(
     from tenor.serving.server import bind
 
     listening = bind(HOST, port)
-    console.stderr.print(f"tenor: http://{HOST}:{listening.getsockname()[1]}/mcp", markup=False, soft_wrap=True)
+    console.note(f"tenor: http://{HOST}:{listening.getsockname()[1]}/mcp")
     config = uvicorn.Config(made.streamable_http_app(host=HOST), log_config=None, access_log=False)
     uvicorn.Server(config).run([listening])
 

@@ -26,6 +26,7 @@ from tenor.cli.options import (
     sources_of,
     with_network,
 )
+from tenor.progress import progress_bars
 
 app = typer.Typer()
 
@@ -52,9 +53,9 @@ def train(
 
     settings = Config.read(config, with_network(set_, model, as_of))
     if store == DEFAULT_STORE and not Path(store).exists():
-        console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
+        console.note(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         import_files(store, [EMBEDDED])
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         trained = train.train(
             store,
             settings,
@@ -94,7 +95,7 @@ def evaluate(
     from tenor.pipeline import evaluate
 
     settings = Config.read(config, set_ or ()) if config or set_ else None
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         judged = evaluate.evaluate(
             store,
             config=settings,
@@ -164,7 +165,7 @@ def predict(
     )
     notes = [f"stale: {current.stale[f['symbol']]}" for f in current.forecasts if f["symbol"] in current.stale]
     for line in dict.fromkeys([*notes, *current.notes, *current.failed.values()]):
-        console.stderr.print(f"tenor: {' '.join(line.split())}", markup=False, soft_wrap=True)
+        console.note(f"tenor: {' '.join(line.split())}")
     if output is not None and current.forecasts:
         write_forecasts(output, current.rows())
     for forecast in current.forecasts:

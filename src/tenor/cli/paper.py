@@ -56,7 +56,7 @@ def show(
 
     found = show_paper(store, account)
     if journal:
-        console.stdout.file.write(journal_rows(store, found.number).to_csv(index=False))
+        console.raw(journal_rows(store, found.number).to_csv(index=False))
     elif as_json:
         console.print_json(found.to_json())
     else:

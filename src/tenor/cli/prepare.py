@@ -10,6 +10,7 @@ import typer
 from tenor.cli import console
 from tenor.cli.data import show_import
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store
+from tenor.progress import progress_bars
 
 app = typer.Typer()
 
@@ -35,7 +36,7 @@ def prepare(
     from tenor.pipeline.prepare import prepare as run
 
     settings = Config.read(config, set_ or ())
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         result = run(store, paths or (), settings, output=output, progress=bars.texts)
     if as_json:
         console.print_json(result.to_json())

@@ -10,6 +10,7 @@ import typer
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Since, Store, Version, Workers
+from tenor.progress import progress_bars
 
 if TYPE_CHECKING:
     from tenor.pipeline.rl import RlEvaluation
@@ -31,7 +32,7 @@ def train(
     from tenor.pipeline.rl import train as train_policy
 
     settings = Config.read(config, set_ or ()).rl
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         result = train_policy(store, settings, version=model, workers=workers, progress=bars.arm)
     if as_json:
         console.print_json(result.to_json())
@@ -67,7 +68,7 @@ def evaluate(
     from tenor.pipeline.rl import evaluate as evaluate_agents
 
     settings = Config.read(config, set_ or ()).rl
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         result = evaluate_agents(store, settings, version=model, workers=workers, report=report, progress=bars.arm)
     if as_json:
         console.print_json(result.to_json())

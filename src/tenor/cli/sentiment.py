@@ -9,6 +9,7 @@ import typer
 
 from tenor.cli import console, show_sentiment
 from tenor.cli.options import AsJson, Labelled, Published, ScorerName
+from tenor.progress import progress_bars
 
 app = typer.Typer(no_args_is_help=True, help="Score texts with BERT, explain scores, evaluate and tune the scorer.")
 
@@ -41,7 +42,7 @@ def sentiment_score(
         option = "--column names a column" if column is not None else "--encoding is that"
         raise typer.BadParameter(f"{option} of --file: give one.")
     to_score = texts or read_texts(Path(str(file)), column, encoding)
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         loaded = Scorer.load(scorer, kinds=kinds)
         scores = loaded.score(to_score, progress=bars.texts, kinds=loaded.has_kinds)
     if as_json:
@@ -85,7 +86,7 @@ def sentiment_evaluate(
     from tenor.sentiment.training.evaluate import compare_scorers, read_labelled
 
     sentences = read_labelled(data, folder, agreement=agreement)
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         comparison = compare_scorers(Scorer.load(scorer), sentences, progress=bars.texts)
     if as_json:
         console.print_json(comparison.to_json())
@@ -113,7 +114,7 @@ def sentiment_benchmark(
     from tenor.sentiment.training.evaluate import published_folder
     from tenor.sentiment.training.protocol import fpb_protocol
 
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         report = fpb_protocol(
             published_folder("fpb", folder), range(seeds), start=start, work=work, on_step=bars.steps
         ).to_json()
@@ -147,7 +148,7 @@ def sentiment_train(
 
     config = changed(TUNE_CONFIG, {"device": device}, "")
     sentences = read_labelled(data, folder)
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         quality = tune_on(sentences, out, work=work, config=config, on_step=bars.steps)
     if as_json:
         console.print_json({"out": str(out), **quality.to_json()})

@@ -216,7 +216,7 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     person = sys.stderr.isatty()
-    console.stderr.print(f"Open {address}" if person else f"tenor: {address}", markup=False, soft_wrap=True)
+    console.note(f"Open {address}" if person else f"tenor: {address}")
     server.serve(service, listening, keep_fresh=keep_fresh)
 
 

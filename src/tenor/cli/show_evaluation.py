@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from tenor.cli.console import bold, horizon_text, line, table
 from tenor.evaluation.titles import RISK_TITLES, TITLES
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from tenor.evaluation.bootstrap import ConfidenceInterval
     from tenor.evaluation.evaluate import Evaluation
     from tenor.evaluation.risk import RiskEvaluation
@@ -260,6 +260,8 @@ def _metric_text(interval: ConfidenceInterval | Difference, metric: str, *, diff
 
 
 def _metric_cell(interval: ConfidenceInterval, metric: str) -> Text:
+    from rich.text import Text
+
     value, bounds = _texts(interval, metric, difference=False)
     text = Text(value or "–")
     if value and bounds:

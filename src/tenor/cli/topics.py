@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ScorerName, Store
+from tenor.progress import progress_bars
 
 if TYPE_CHECKING:
     from tenor.pipeline.topics import ShownTopics
@@ -41,7 +41,7 @@ def topics_fit(
     """Fit topics on the store's news and save them. Topics that are found again keep their places and your names."""
     from tenor.pipeline.topics import fit
 
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         fitted = fit(store, k=k, until=until, seed=seed, scorer=scorer, progress=bars.texts)
     if as_json:
         console.print_json(fitted.to_json())
@@ -73,7 +73,7 @@ def topics_show(
     """Show the topics: their words, their share of the news by symbol and day, and typical items."""
     from tenor.pipeline.topics import show
 
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         shown = show(store, topic=topic, version=version, examples=examples, scorer=scorer, progress=bars.months)
     number = None if topic is None else shown.model.number(topic)
     if as_json:
@@ -110,7 +110,7 @@ def _table(model: TopicModel, shown: ShownTopics | None = None) -> None:
     widest = max(len(" ".join(topic.words)) for topic in model.topics)
     for number, (name, topic) in enumerate(zip(model.names, model.topics, strict=True)):
         size = str(topic.items) if shown is None else f"{shown.share(number):.1%}"
-        rows.append((Text(f"{number:>2}  {name}"), size, Text(" ".join(topic.words).ljust(widest))))
+        rows.append((f"{number:>2}  {name}", size, " ".join(topic.words).ljust(widest)))
     console.table(("topic", "items" if shown is None else "share", "words".ljust(widest)), rows)
 
 
@@ -121,7 +121,7 @@ def _show_one(shown: ShownTopics, number: int) -> None:
     console.line(" ".join(topic.words))
     console.line(f"{shown.counts[number]} of {shown.items} items, {shown.share(number):.1%} of those with a topic")
     by_symbol = sorted(shown.shares(number, by="symbol").items(), key=lambda pair: (-pair[1], pair[0]))
-    console.table(("symbol", "share"), [(Text(symbol), f"{share:.1%}") for symbol, share in by_symbol[:_SYMBOLS]])
+    console.table(("symbol", "share"), [(symbol, f"{share:.1%}") for symbol, share in by_symbol[:_SYMBOLS]])
     by_day = list(shown.shares(number, by="day").items())[-_DAYS:]
     console.table(("day (UTC)", "share"), [(day, f"{share:.1%}") for day, share in by_day])
     for example in shown.examples.get(number, ()):

@@ -22,6 +22,7 @@ from tenor.cli.options import (
     engine_at,
     with_network,
 )
+from tenor.progress import progress_bars
 
 app = typer.Typer()
 
@@ -55,7 +56,7 @@ def tune(
     from tenor.pipeline.tune import tune as search
 
     settings = Config.read(config, with_network(set_, model, as_of))
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         tuned = search(
             store,
             settings,

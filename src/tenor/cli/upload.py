@@ -9,6 +9,7 @@ import typer
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, Store
+from tenor.progress import progress_bars
 
 app = typer.Typer()
 
@@ -25,7 +26,7 @@ def upload(
     """
     from tenor.pipeline.upload import upload as copy
 
-    with console.progress_bars(quiet=as_json) as bars:
+    with progress_bars(quiet=as_json) as bars:
         done = copy(store, to, progress=bars.objects)
     if as_json:
         console.print_json(asdict(done))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
-from rich.console import Console
 
 from tenor.calendars import exchange
 from tenor.config import Config, FoldConfig
@@ -28,7 +27,7 @@ from tenor.pipeline.inputs import config_panel
 from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import describe_config
-from tenor.progress import bars_on
+from tenor.progress import progress_bars
 from tenor.report import ReportExtras, write_report
 from tenor.report.risk import draw_changes
 from tenor.schema import DailySentiment
@@ -266,11 +265,10 @@ def evaluate(
     TenorError
         A regressor raised.
     """
-    console = Console(stderr=True, highlight=False)
     if isinstance(bars, (str, os.PathLike)):
         if report is None:
             raise ConfigError(f"{os.fspath(bars)!r} is a store: name the page to write, report='report.html'.")
-        with bars_on(console, quiet=not progress) as shown:
+        with progress_bars(quiet=not progress) as shown:
             return pipeline.evaluate(
                 os.fspath(bars),
                 config=config,
@@ -296,7 +294,7 @@ def evaluate(
         sentiment=sentiment,
         events=events,
     )
-    with bars_on(console, quiet=not progress) as shown:
+    with progress_bars(quiet=not progress) as shown:
         settings = store.config
         known = store.workspace.bars(settings.symbols or None, calendar=settings.features.calendar)
         sessions = Axis.of(known, settings.features.calendar).sessions

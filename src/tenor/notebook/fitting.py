@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from tenor.calendars import exchange
 from tenor.config import Config, SplitConfig
@@ -18,7 +17,7 @@ from tenor.features.own.bundle import Given
 from tenor.notebook.frame_store import FrameStore, frame_store
 from tenor.notebook.model import FittedModel
 from tenor.pipeline.train import train
-from tenor.progress import bars_on
+from tenor.progress import progress_bars
 from tenor.schema import DailySentiment
 
 VALID_SHARE = 0.2
@@ -122,7 +121,7 @@ def fit(
     settings = store.config
     if settings.split == SplitConfig():
         settings = replace(settings, split=up_to_the_end(store))
-    with bars_on(Console(stderr=True, highlight=False), quiet=not progress) as shown:
+    with progress_bars(quiet=not progress) as shown:
         try:
             result = train(
                 store.workspace.store,

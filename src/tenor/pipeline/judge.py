@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
 from tenor.calendars import calendar_of
 from tenor.config import FeatureConfig
@@ -19,7 +18,7 @@ from tenor.evaluation.significance import format_p
 from tenor.features import build_panel
 from tenor.ingest.files.forecast_files import ForecastRows, read_forecasts
 from tenor.ingest.frames import bars_of
-from tenor.progress import bars_on
+from tenor.progress import progress_bars
 from tenor.referee.baselines import TAKEN, Baselines, StageProgress, cut, first_judged, fit
 from tenor.referee.honesty import doubts, leaks
 from tenor.referee.judging import DECIDES, Cells, cells_of, judge_horizon, losses_at, trading_of
@@ -273,7 +272,7 @@ def judge(
     splits = cut(panel, start, stop)
     raw = raw_closes(bars, panel)
     read = [given(rows, places, panel, raw) for rows, places in zip(models, placed, strict=True)]
-    with bars_on(Console(stderr=True, highlight=False), quiet=progress is not True) as shown:
+    with progress_bars(quiet=progress is not True) as shown:
         baselines = fit(
             panel,
             splits,
