@@ -114,7 +114,7 @@ def test_server_command_line_and_python_agree_to_the_bit(
             printed = json.loads(capsys.readouterr().out)
             printed.pop("stale")
             assert printed == forecast
-        live = OnDemand(store)
+        live = OnDemand(store, seconds=120)
         assert {key: next(f for f in live(key[0]) if f["horizon"] == key[1]) for key in by_python} == by_python
     served = published(store)
     assert {key: served[key] for key in by_python} == by_python

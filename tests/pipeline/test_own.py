@@ -89,7 +89,7 @@ def test_server_command_line_and_python_compute_the_same_from_the_saved_files(
     for symbol, forecast in by_python.items():
         assert main(["predict", symbol, "--store", str(store), "--json"]) == 0
         assert {**json.loads(capsys.readouterr().out), **forecast} == {**forecast, "stale": _any(symbol, store)}
-    live = OnDemand(str(store))
+    live = OnDemand(str(store), seconds=120)
     assert {s: live(s)[0] for s in by_python} == by_python
     workspace = Workspace(str(store))
     refresh(workspace, workspace.predictor)

@@ -94,7 +94,7 @@ def up(published_store: Path) -> Iterator[Running]:
 @pytest.fixture
 def http(up: Running) -> Iterator[httpx.Client]:
     """A client of it."""
-    with httpx.Client(base_url=up.url, timeout=20) as client:
+    with httpx.Client(base_url=up.url, timeout=60) as client:
         yield client
 
 

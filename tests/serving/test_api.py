@@ -271,7 +271,7 @@ def test_a_live_forecast_and_its_fallback_without_a_lake(
     from tenor.pipeline.live import OnDemand
 
     monkeypatch.setattr("tenor.serving.live.SECONDS", 120.0)  # a busy machine imports and reads for longer than 20 s
-    running = serve(published, live=OnDemand(str(store)))
+    running = serve(published, live=OnDemand(str(store), seconds=120))
     with tenor.Client(running.url, timeout=130) as client:
         stored, live = client.forecast("S00"), client.forecast("S00", live=True)
         assert live.live

@@ -145,7 +145,7 @@ def test_today_names_what_an_analyst_looks_for_first(up: Running, visit: Open) -
 
 def test_two_symbols_are_compared_and_a_basket_has_its_range(up: Running, visit: Open) -> None:
     page = visit(up, "#/compare/S00,S02,S04/5")
-    page.wait_for_selector("#correlation td", timeout=20_000)
+    page.wait_for_selector("#correlation td", timeout=60_000)
     details = [httpx.get(f"{up.url}/v1/symbols/{symbol}").json() for symbol in ("S00", "S02", "S04")]
     # the same bars for all: their last 250 returns
     returns = np.array([np.diff(np.log(detail["bars"]["close"]))[-250:] for detail in details])

@@ -111,7 +111,7 @@ def test_a_server_that_is_away_is_named_and_tried_again(
     port = int(running.url.rpartition(":")[2])
     again = run_service(Service(View(published, clock=lambda: 2e9), poll=0), port=port)
     try:
-        page.wait_for_selector("#connection", state="hidden", timeout=20_000)
+        page.wait_for_selector("#connection", state="hidden", timeout=60_000)
         page.keyboard.press("]")
         shows(page, "#hero-title", "S02")
     finally:

@@ -223,7 +223,7 @@ def test_by_http_on_this_machine_alone(published_store: Path) -> None:
             assert refused.status_code in (403, 421)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def test_the_extra_and_the_folder_are_named_where_they_are_missing(

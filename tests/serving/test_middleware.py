@@ -155,19 +155,19 @@ def test_a_store_that_hangs_is_reported_and_keeps_nobody_waiting(
 
         def get(self, key: str) -> StoredObject:
             if hangs.is_set():
-                over.wait(20)
+                over.wait(90)
             return self._inner.get(key)
 
         def changed(self, key: str, etag: str) -> StoredObject | None:
             if hangs.is_set():
-                over.wait(20)
+                over.wait(90)
             return self._inner.changed(key, etag)
 
     running = serve(PublishedForecasts(Hanging(published.objects)))
     hangs.set()
     until(lambda: running.service.view.staleness().stale)
     ready = httpx.get(f"{running.url}/readyz").json()
-    answer = httpx.get(f"{running.url}/v1/forecast/S00", timeout=10).json()  # the store hangs for 20
+    answer = httpx.get(f"{running.url}/v1/forecast/S00", timeout=60).json()  # the store hangs for 90
     over.set()
     hangs.clear()
     assert ready["status"] == "degraded"

@@ -116,7 +116,7 @@ def hammer(up: Running, examples: int) -> None:
                 database=None, suppress_health_check=list(HealthCheck),
             )  # fmt: skip
             def ask(case: Any) -> None:
-                answer = case.call(base_url=up.url, timeout=20)
+                answer = case.call(base_url=up.url, timeout=60)
                 assert answer.status_code < 500, (case.as_curl_command(), answer.text)
 
             ask()

@@ -68,7 +68,7 @@ def test_serve_refreshes_an_empty_store_answers_and_stops(started: tuple[str, su
     assert forecast.staleness.stale
     assert "sessions have closed" in forecast.staleness.reasons[0]
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) in (0, -signal.SIGTERM)
+    assert process.wait(60) in (0, -signal.SIGTERM)
     assert process.stderr is not None
     for line in process.stderr.read().splitlines():
         assert json.loads(line)["event"]
@@ -133,7 +133,7 @@ def test_at_a_terminal_the_log_is_for_a_person(store: Path) -> None:
             while "404" not in shown:
                 shown += os.read(lead, 4096).decode()
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
         finally:
             process.kill()
     os.close(lead)
@@ -172,7 +172,7 @@ def test_the_scheduler_passes_on_how_far_a_refresh_is(published: PublishedForeca
     for done in (1, 2):
         until(lambda done=done: view.progress == Progress("writing", done, 2))  # type: ignore[misc]
         (tmp_path / str(done)).touch()
-    running.join(20)
+    running.join(60)
     assert view.progress is None
 
 

@@ -58,7 +58,7 @@ def test_many_at_once_do_not_all_get_into_debt(published: PublishedForecasts, se
     codes: list[int] = []
 
     def ask() -> None:
-        codes.append(httpx.post(f"{running.url}/v1/forecasts", json=wide, timeout=20).status_code)
+        codes.append(httpx.post(f"{running.url}/v1/forecasts", json=wide, timeout=60).status_code)
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
@@ -88,15 +88,15 @@ def test_others_are_answered_while_a_batch_is_made(
 
     def slow(*arguments: Any) -> Any:
         begun.set()
-        over.wait(30)
+        over.wait(90)
         return made(*arguments)
 
     monkeypatch.setattr(running.service.bodies, "get", slow)
     batch = {"symbols": [f"S0{i}" for i in range(6)]}
     asking = threading.Thread(target=httpx.post, args=(f"{running.url}/v1/forecasts",), kwargs={"json": batch})
     asking.start()
-    assert begun.wait(30)
-    assert httpx.get(f"{running.url}/healthz", timeout=20).status_code == 200, "it waits for no heavy answer"
+    assert begun.wait(60)
+    assert httpx.get(f"{running.url}/healthz", timeout=60).status_code == 200, "it waits for no heavy answer"
     assert asking.is_alive()
     over.set()
     asking.join()
@@ -275,8 +275,8 @@ def test_a_live_run_past_its_limit_keeps_nobody_waiting_and_no_other_begins(
     for thread in asking:
         thread.start()
     for thread in asking:
-        thread.join(30)
-    answer = httpx.get(f"{running.url}/v1/forecast/S05?live=true", timeout=30).json()
+        thread.join(60)
+    answer = httpx.get(f"{running.url}/v1/forecast/S05?live=true", timeout=60).json()
     assert at_once[0] == 1, "it was answered while the run went on"
     assert not answer["live"]
     assert "live forecast" in answer["staleness"]["reasons"][-1]

@@ -85,7 +85,7 @@ def test_the_lock_is_waited_for(tmp_path: Path, way: str) -> None:
         thread.start()
         assert not taken.wait(0.3)
         process.communicate()
-        thread.join(10)
+        thread.join(60)
         assert taken.is_set()
 
 

@@ -48,7 +48,7 @@ def holder() -> Iterator[tuple[subprocess.Popen[str], Path]]:
 
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
-    process.wait(30)
+    process.wait(60)
 
 
 def test_a_killed_process_s_folder_goes_at_the_next_start_and_a_living_one_s_stays(place: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_killed_process_s_folder_goes_at_the_next_start_and_a_living_one_s_sta
 def test_a_process_that_ends_takes_its_folder_with_it(place: Path) -> None:
     with holder() as (process, folder):
         assert folder.parent == place
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         assert list(place.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import uvicorn
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from tenor.calendars import exchange
 from tenor.pipeline.refresh import Refreshed
@@ -21,6 +22,10 @@ from tenor.serving.connections import protocol
 from tenor.serving.published import PublishedForecasts
 from tenor.serving.server import Server, bind
 from tenor.serving.service import Service
+
+# a request of a test that names no time-out: httpx gives up after 5 seconds, which a busy machine may take to answer
+for _part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _part, 60.0)
 
 GOOD = "The plant in the north sold more than planned and raised its outlook"
 BAD = "A fault in the depot cost the firm its largest client and its profit"
@@ -83,7 +88,7 @@ class Running:
     def stop(self) -> None:
         """Stop it as a signal would."""
         self.server.handle_exit(15, None)
-        self.thread.join(20)
+        self.thread.join(60)
 
 
 Serve = Callable[..., Running]

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from tenor.config import ModelConfig, TrainConfig
+from tenor.inference import at_once as without_gradients
+from tenor.inference.at_once import CHUNK, symbols_at_once
 from tenor.schema import Panel
 from tenor.training import Split, at_once
-from tenor.training.at_once import bytes_of_segment, segments_at_once, symbols_at_once
+from tenor.training.at_once import bytes_of_segment, segments_at_once
 from tenor.training.fit import prepare
+from tenor.training.forecaster import outputs
 from tenor.training.trainer import Task, Trainer
 
 MODEL = ModelConfig(hidden=6, attention_size=4, lookback=8, dropout=0.0)
@@ -56,8 +59,20 @@ def test_the_parts_of_a_step_have_one_size() -> None:
     assert -(-training.segments_per_step // size) == 3
 
 
-def test_validation_of_some_symbols_at_a_time(task: Task, monkeypatch) -> None:
-    whole = Trainer(task)._validate()
-    monkeypatch.setattr(at_once, "OF_VALIDATION", 1)
-    assert symbols_at_once(MODEL, 6, 2, 100) == 1
-    assert Trainer(task)._validate() == pytest.approx(whole, rel=1e-6)
+def test_validation_and_forecasts_of_some_symbols_at_a_time(task: Task, panel: Panel, monkeypatch) -> None:
+    trainer = Trainer(task)
+    trainer._train()
+    assert symbols_at_once(MODEL, *task.shape, 100) == CHUNK
+    loss, whole = trainer._validate(), outputs(trainer.net, panel)
+    monkeypatch.setattr(without_gradients, "OF_SYMBOLS", 1)
+    assert symbols_at_once(MODEL, *task.shape, 100) == 1
+    assert trainer._validate() == pytest.approx(loss, rel=1e-6)
+    for name, output in outputs(trainer.net, panel).items():
+        np.testing.assert_allclose(output, whole[name], rtol=1e-5, atol=1e-6)
+
+
+def test_more_sessions_and_longer_lookbacks_run_fewer_symbols_together() -> None:
+    model, longer = ModelConfig(), ModelConfig(lookback=240)
+    counts = [symbols_at_once(*each) for each in ((model, 60, 1, 252), (model, 60, 1, 5040), (longer, 60, 1, 5040))]
+    assert CHUNK == counts[0] > counts[1] > counts[2] >= 1
+    assert symbols_at_once(replace(longer, network="mine.py:Net@0123456789ab"), 60, 1, 5040) == CHUNK

@@ -37,8 +37,6 @@ FORECAST_COLUMNS = (
     *("p_up", "as_of"),
 )
 """Columns of a frame of forecasts: the fields of `Forecast`, and the quantiles of the price."""
-CHUNK = 32
-"""How many symbols run through the networks at once; this bounds memory."""
 
 
 class Run(NamedTuple):
@@ -60,7 +58,7 @@ class Run(NamedTuple):
 
 
 Runs = Callable[[Panel], Iterator[tuple[slice, Run]]]
-"""Runs the networks along all sessions of a scaled panel, `CHUNK` symbols at a time."""
+"""Runs the networks along all sessions of a scaled panel, some symbols at a time."""
 
 
 class Forecasts(list[Forecast]):

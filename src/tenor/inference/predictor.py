@@ -17,8 +17,9 @@ from tenor.errors import ModelError
 from tenor.features.own import Covariates
 from tenor.heads import HEADS
 from tenor.inference.artifact import document_of
+from tenor.inference.at_once import blocks_of_symbols
 from tenor.inference.cells import network_input
-from tenor.inference.forecasts import CHUNK, PanelForecasts, Run
+from tenor.inference.forecasts import PanelForecasts, Run
 from tenor.inference.recipe import Recipe
 from tenor.registry import ONNX, Registry, Version
 from tenor.registry.manifest import DOCUMENT
@@ -124,10 +125,9 @@ class Predictor:
         return {horizon: str(found.get(horizon) or NO_VERDICT) for horizon in self.recipe.horizons}
 
     def _runs(self, scaled: Panel) -> Iterator[tuple[slice, Run]]:
-        """The networks' outputs over a scaled panel, `CHUNK` symbols at a time."""
+        """The networks' outputs over a scaled panel, some symbols at a time."""
         names = [output.name for output in self._session.get_outputs()]
-        for start in range(0, len(scaled.symbols), CHUNK):
-            columns = slice(start, start + CHUNK)
+        for columns in blocks_of_symbols(self.recipe.model, scaled):
             values = network_input(scaled, columns)
             outputs = dict(zip(names, self._session.run(None, {"x": values}), strict=True))
             heads = {head.name: outputs[head.name] for head in HEADS}

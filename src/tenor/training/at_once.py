@@ -1,7 +1,6 @@
-"""How much runs through the network together, so that memory is bounded.
+"""How much of a step of training runs through the network together, so that memory is bounded.
 
-The factors of `bytes_of_segment` and `symbols_at_once` count the arrays that are held for a session: for gradients in
-training, and at the peak of a validation.
+The factors of `bytes_of_segment` count the arrays that are held for the gradients of a session.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from tenor.config import ModelConfig, TrainConfig
 
 OF_STEP = 384 << 20
 """About how many bytes the segments of a step may take that run through the network together."""
-OF_VALIDATION = 512 << 20
-"""About how many bytes the symbols of a validation may take that run through the network together."""
 
 
 def bytes_of_segment(model: ModelConfig, training: TrainConfig, inputs: int, horizons: int) -> int:
@@ -40,15 +37,3 @@ def segments_at_once(model: ModelConfig, training: TrainConfig, inputs: int, hor
         return count
     parts = -(-count * bytes_of_segment(model, training, inputs, horizons) // OF_STEP)
     return -(-count // parts)
-
-
-def symbols_at_once(model: ModelConfig, inputs: int, horizons: int, sessions: int) -> int:
-    """How many symbols run through the network together in a validation over `sessions` sessions.
-
-    The other parameters are those of `bytes_of_segment`.
-    """
-    a_step = 6 * inputs + 12 * model.hidden * model.layers
-    if model.attention:
-        a_step += horizons * (6 * model.lookback + 2 * model.attention_size)
-    count: int = OF_VALIDATION // (4 * sessions * a_step)
-    return max(1, count)

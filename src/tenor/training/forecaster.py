@@ -20,8 +20,9 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, 
 from tenor.errors import ModelError, TenorError
 from tenor.heads import HEADS, Outputs
 from tenor.inference import artifact
+from tenor.inference.at_once import blocks_of_symbols
 from tenor.inference.cells import network_input, usable
-from tenor.inference.forecasts import CHUNK, PanelForecasts, Run
+from tenor.inference.forecasts import PanelForecasts, Run
 from tenor.inference.recipe import Recipe
 from tenor.model import FramedNetwork, Network, Output, make_network
 from tenor.model.admission import require_honest
@@ -341,8 +342,7 @@ def outputs(network: Network, scaled: Panel) -> Outputs:
 
 def _runs(network: Network, scaled: Panel) -> Iterator[tuple[slice, Output]]:
     """Run `network` along all sessions, some symbols at a time."""
-    for start in range(0, len(scaled.symbols), CHUNK):
-        columns = slice(start, start + CHUNK)
+    for columns in blocks_of_symbols(network.config, scaled):
         x = torch.from_numpy(network_input(scaled, columns))
         with torch.no_grad():  # not around the yield, since several of these run at the same time
             out = network(x)

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from tenor.heads import TARGETS
+from tenor.inference.at_once import CHUNK
 from tenor.inference.cells import network_input, spread, symbol_first, usable
-from tenor.inference.forecasts import CHUNK
 from tenor.schema import Float32, Panel
 from tenor.storage.files import content_key
 from tenor.training.scratch import Mapped, Zeros

@@ -14,11 +14,11 @@ from torch.nn import functional
 from tenor.config import ModelConfig, TrainConfig
 from tenor.errors import TrainingError
 from tenor.heads import HEADS, TARGETS, Head
+from tenor.inference.at_once import CHUNK, symbols_at_once
 from tenor.inference.cells import WARM_UP
-from tenor.inference.forecasts import CHUNK
 from tenor.model import FramedNetwork, Network, make_network
 from tenor.model.attention_lstm import SMALLEST
-from tenor.training.at_once import segments_at_once, symbols_at_once
+from tenor.training.at_once import segments_at_once
 from tenor.training.memory import hold_freed_memory
 from tenor.training.sequences import Segments, Sequences
 

@@ -64,7 +64,7 @@ def test_threads_get_each_their_own_answer(parser: FeedParser) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     for number, answer in answers.items():
         assert answer.entries == ((AT, "A mill opens", f"https://x.example/{number}"),) * number
     assert len(answers) == 8
@@ -73,7 +73,7 @@ def test_threads_get_each_their_own_answer(parser: FeedParser) -> None:
 def test_a_process_that_was_killed_is_started_again(parser: FeedParser) -> None:
     assert parser._process is not None
     os.kill(parser._process.pid, signal.SIGKILL)
-    parser._process.wait(10)
+    parser._process.wait(60)
     assert parser.parse(SMALL) == READ
 
 
