@@ -67,7 +67,7 @@ test: lint
 
 # everything, slow checks included
 check-all: lint
-	$(BIN)/pytest -n 2 -m "not aws and not cluster" --timeout=1800
+	$(BIN)/pytest -n 2 -m "not aws and not cluster" --timeout=1800 --hypothesis-profile=explore
 	$(MAKE) load
 
 # 200 clients for a minute on the demo's forecasts: no error, p99 within 20 times p50

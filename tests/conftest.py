@@ -12,12 +12,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from s3 import s3_environment, s3_server
 
 from tenor.calendars import exchange
 from tenor.schema import Bars
 
 __all__ = ["s3_environment", "s3_server"]  # fixtures, for all tests
+
+# the same examples in every run, so that a commit passes or fails by itself; `make check-all` tries others. No example
+# has a time limit, since a machine may be busy, and none changes the fixtures of its test.
+_UNHURRIED = {"deadline": None, "suppress_health_check": (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)}
+settings.register_profile("steady", derandomize=True, **_UNHURRIED)
+settings.register_profile("explore", print_blob=True, **_UNHURRIED)
+settings.load_profile("steady")
 
 # rooms that import torch; a test module that takes something of theirs trains, or runs what was trained
 WITH_TORCH = (

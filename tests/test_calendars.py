@@ -248,7 +248,7 @@ def test_at_new_yorks_close_what_is_known_of_each_market() -> None:
     assert last["EURUSD=X"] == ["06-25", "06-26", "06-27", "06-28"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     calendar=st.sampled_from(["XNYS", "XTKS", "XETR", "XBOM", "24/7", "24/5"]),
     anchor=st.sampled_from(["XNYS", "XTKS", "24/7"]),

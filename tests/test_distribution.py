@@ -50,7 +50,7 @@ def test_of_students_returns() -> None:
 
 
 @given(seed=st.integers(0, 1000), count=st.integers(FEWEST, 400))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_qlike_is_least_at_the_level(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     forecast, realised = rng.normal(-9, 1, (2, count))
@@ -65,7 +65,7 @@ def test_qlike_is_least_at_the_level(seed: int, count: int) -> None:
 
 
 @given(seed=st.integers(0, 1000), count=st.integers(FEWEST, 300), tail=st.floats(1.1, 8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_quantiles_rise_and_no_shortfall_is_less_than_its_quantile(seed: int, count: int, tail: float) -> None:
     draw = np.random.default_rng(seed).standard_t(tail, count)
     shape = Shape.fit(*sample(draw), 1)

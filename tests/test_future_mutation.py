@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -185,7 +185,7 @@ def cases(bars_of: Callable[..., Bars]) -> list[tuple[Bars, DailySentiment]]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(which=st.integers(0, 1), cut=st.integers(70, 215), seed=st.integers(0, 2**32 - 1), with_news=st.booleans())
 def test_the_future_changes_nothing(
     cases: list[tuple[Bars, DailySentiment]], stage: str, which: int, cut: int, seed: int, with_news: bool
@@ -281,7 +281,7 @@ def mutate_values_after(bars: Bars, at: pd.Timestamp, rng: np.random.Generator) 
     return Bars(frame)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(cut=st.integers(74, 218), seed=st.integers(0, 2**32 - 1))
 def test_the_future_changes_no_forecast_and_no_risk_by_one_bit(
     cases: list[tuple[Bars, DailySentiment]], forecaster: Forecaster, cut: int, seed: int

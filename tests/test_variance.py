@@ -57,7 +57,7 @@ def loop(o: np.ndarray, h: np.ndarray, l: np.ndarray, c: np.ndarray, vol: np.nda
 
 
 @given(seed=st.integers(0, 10_000), bars=st.integers(1, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_against_a_loop(seed: int, bars: int) -> None:
     rng = np.random.default_rng(seed)
     prices = 20 * np.exp(np.cumsum(rng.normal(0, 0.01, (bars, 1)), axis=0) + rng.normal(0, 0.01, (bars, 4)))
@@ -71,7 +71,7 @@ def test_against_a_loop(seed: int, bars: int) -> None:
 @given(
     gap=st.floats(-1, 1), to_close=st.floats(-1, 1), above=st.floats(0, 1), below=st.floats(0, 1),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_bar_has_less_than_the_least(gap: float, to_close: float, above: float, below: float) -> None:
     o = 100 * math.exp(gap)
     c = o * math.exp(to_close)
@@ -151,7 +151,7 @@ def test_what_never_moved_is_suspended_from_its_first_bar() -> None:
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_suspended_against_a_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
     close = 10.0 + np.cumsum(rng.random(80) < rng.choice([0.02, 0.1, 0.5]))
@@ -208,7 +208,7 @@ def test_closes_alone_by_hand() -> None:
 
 
 @given(seed=st.integers(0, 1000), sessions=st.integers(1, 50), gaps=st.sampled_from([0.0, 0.1, 0.6, 1.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_log_mean_ahead_against_a_loop(seed: int, sessions: int, gaps: float) -> None:
     rng = np.random.default_rng(seed)
     close = np.where(rng.random((sessions, 3)) < gaps, NAN, 10.0)

@@ -41,8 +41,8 @@ AXES = (
     Axis("symbols", "model", (10, 100, 1_000, 10_000), {"years": 1, "lookback": 30, "files": 1}),
     Axis("years", "model", (1, 5, 20), {"symbols": 50, "lookback": 30}),
     Axis("lookback", "model", (10, 30, 120, 240), {"symbols": 50, "years": 5}),
-    Axis("texts", "counting", (10_000, 100_000, 1_000_000), {}),
-    Axis("texts", "scoring", (300, 3_000, 10_000), {}),
+    Axis("texts", "counting", (10_000, 100_000, 1_000_000, 10_000_000), {}),
+    Axis("texts", "scoring", (1_000, 10_000, 100_000), {}),
 )
 
 

@@ -206,7 +206,7 @@ def test_costs_lower_equity_and_nothing_else():
         np.testing.assert_allclose(run.gross, runs[0].equity)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cut=st.integers(0, 38), seed=st.integers(0, 99), rule=st.sampled_from(["long/flat", "long/short", "hold"]))
 def test_nothing_after_a_session_changes_equity_up_to_it(cut, seed, rule):
     made, forecast = walk(seed=seed), said(walk(seed=seed), seed=seed)

@@ -113,7 +113,7 @@ def test_legs_are_tenths_of_many_symbols() -> None:
     assert found.equity[1] == pytest.approx(1 + 0.25 * (growth[-2:].sum() - growth[:2].sum()))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(cut=st.integers(0, SESSIONS - 2), seed=st.integers(0, 99))
 def test_no_figure_up_to_a_session_knows_a_later_price_or_forecast(cut: int, seed: int) -> None:
     made, forecast, other = panel(seed), said(seed), panel(seed + 1000)

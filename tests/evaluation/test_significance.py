@@ -225,7 +225,7 @@ def test_an_interval_of_independent_days_is_that_of_the_t_test():
     assert np.mean(ratios) == pytest.approx(1.08, abs=0.08)  # 11 degrees of freedom cost 2.20 / 2.00
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.floats(-0.5, 0.5), st.integers(60, 140))
 def test_zero_lies_outside_the_interval_exactly_where_p_is_below_5_percent(seed, shift, days):
     values = np.random.default_rng(seed).normal(shift, 1, days)

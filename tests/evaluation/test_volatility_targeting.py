@@ -206,7 +206,7 @@ class TestTargeting:
         assert not found.portfolios["whole"].weights[10:, 0].any()
         assert not found.portfolios["whole"].weights[20:, 1].any()
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(cut=st.integers(100, 198), seed=st.integers(0, 99))
     def test_no_weight_up_to_a_session_knows_what_came_later(self, cut: int, seed: int) -> None:
         panel, truth = simulated(200, 4, seed=seed)

@@ -223,7 +223,7 @@ def test_sentiment_stands_beside_the_bar_that_it_belongs_to() -> None:
     assert [bool(market[row, panel.symbol_index(s)]) for s in ("AAPL", "7203.T", "BTC-USD")] == [False, True, False]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     axis=st.sampled_from(["XNYS", "XNYS", "XETR", "XTKS", "24/7"]),
     at=st.integers(100, 190),

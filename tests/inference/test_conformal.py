@@ -83,7 +83,7 @@ def test_one_stock_against_a_plain_derivation(monkeypatch):
     assert found.lower[121:200, 0, 0] == pytest.approx(0.001 - width, rel=1e-5)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(t=st.integers(125, 215), seed=st.integers(0, 1000))
 def test_what_happens_after_t_changes_no_interval_up_to_t(t, seed):
     made = make_panel(sessions=240)
@@ -331,7 +331,7 @@ def test_a_shape_without_a_loss_is_no_trouble():
     assert (said.lower <= said.upper)[ROWS].all()
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(t=st.integers(125, 215), seed=st.integers(0, 1000))
 def test_what_happens_after_t_widens_nothing_up_to_t(t, seed):
     made, rows = make_panel(sessions=240), slice(121, 230)

@@ -85,7 +85,7 @@ def test_with_few_cells_even_the_trusted_kinds_need_a_proof() -> None:
 
 
 @given(t=st.integers(FIRST, SESSIONS - 2), seed=st.integers(0, 99))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_nothing_that_comes_later_changes_an_effect_by_one_bit(t: int, seed: int) -> None:
     panel, _ = world(earnings=1.0, legal=0.5)
     rng = np.random.default_rng(seed)

@@ -36,7 +36,7 @@ def made(std: float = 0.4, **shape: object) -> AttentionLSTM:
 
 
 @given(time=st.integers(1, 40), lookback=st.integers(2, 12), seed=st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_banded_products_and_windows_are_their_definitions(time: int, lookback: int, seed: int) -> None:
     torch.manual_seed(seed)
     query, key, steps = torch.randn(2, time, 3), torch.randn(2, time, 3), torch.randn(2, time)
@@ -51,7 +51,7 @@ def test_banded_products_and_windows_are_their_definitions(time: int, lookback: 
 
 
 @given(blocks=st.integers(1, 4), lookback=st.integers(2, 9), seed=st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_bands_and_their_gradient_are_those_of_the_exported_graph_to_the_bit(
     blocks: int, lookback: int, seed: int
 ) -> None:

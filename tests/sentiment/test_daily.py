@@ -153,7 +153,7 @@ ITEMS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(early=ITEMS, late=ITEMS, instead=ITEMS, at=MINUTES)
 def test_items_after_a_cut_off_change_no_row_up_to_it(
     early: list[Item], late: list[Item], instead: list[Item], at: int
@@ -174,7 +174,7 @@ def test_items_after_a_cut_off_change_no_row_up_to_it(
         pd.testing.assert_frame_equal(known, alone, check_exact=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(items=ITEMS.filter(len), shuffled=st.randoms(use_true_random=False))
 def test_the_order_of_the_input_changes_nothing(items: list[Item], shuffled: Any) -> None:
     ordered = sentiment(*items)
@@ -183,7 +183,7 @@ def test_the_order_of_the_input_changes_nothing(items: list[Item], shuffled: Any
     pd.testing.assert_frame_equal(sentiment(*again), ordered, check_exact=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(items=ITEMS.filter(len))
 def test_numbers_stay_in_their_ranges_and_add_up(items: list[Item]) -> None:
     frame = sentiment(*items)

@@ -121,7 +121,7 @@ ITEMS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(items=ITEMS, cuts=st.lists(MINUTES, max_size=4), as_of=st.sampled_from(["close", "open"]), once=st.booleans())
 def test_blocks_change_nothing_wherever_they_end(items: list[Item], cuts: list[int], as_of: AsOf, once: bool) -> None:
     config = SentimentConfig(once=once)
@@ -140,7 +140,7 @@ def test_blocks_change_nothing_wherever_they_end(items: list[Item], cuts: list[i
     pd.testing.assert_frame_equal(again.kinds.frame, whole.kinds.frame, check_exact=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(early=ITEMS, late=ITEMS, at=MINUTES, as_of=st.sampled_from(["close", "open"]))
 def test_items_after_a_cut_off_change_no_row_up_to_it(
     early: list[Item], late: list[Item], at: int, as_of: AsOf

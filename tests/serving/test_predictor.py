@@ -17,6 +17,7 @@ from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, SplitConfi
 from tenor.data import embedded_bars, embedded_sentiment
 from tenor.errors import HistoryError, ModelError, UnknownSymbolError
 from tenor.features import build_panel
+from tenor.inference import at_once
 from tenor.inference.cells import usable
 from tenor.inference.predictor import NO_VERDICT, Predictor
 from tenor.pipeline.train import load
@@ -103,6 +104,20 @@ def test_it_says_what_the_trained_model_says(
             assert list(seen) == list(trained)
             assert seen == pytest.approx(trained, rel=1e-4, abs=1e-6)
             assert sum(seen.values()) == pytest.approx(1 if forecaster.model.attention else 0, abs=1e-5)
+
+
+def test_a_forecast_is_the_same_alone_and_among_others_that_run_beside_it(
+    predictor: Predictor, bars: Bars, sentiment: DailySentiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = predictor.run(bars, sentiment).newest(SYMBOLS)
+    monkeypatch.setattr(at_once, "OF_SYMBOLS", 1)
+    alone = predictor.run(bars, sentiment).newest(SYMBOLS)
+    for one, other in zip(alone, together, strict=True):
+        assert (one.symbol, one.horizon) == (other.symbol, other.horizon)
+        assert [getattr(one, name) for name in NUMBERS] == [
+            pytest.approx(getattr(other, name), rel=1e-6) for name in NUMBERS
+        ]
+        assert one.attention_time == pytest.approx(other.attention_time, rel=1e-5)
 
 
 def test_features_of_a_past_session_are_those_that_training_saw_to_the_bit(

@@ -69,10 +69,3 @@ def test_validation_and_forecasts_of_some_symbols_at_a_time(task: Task, panel: P
     assert trainer._validate() == pytest.approx(loss, rel=1e-6)
     for name, output in outputs(trainer.net, panel).items():
         np.testing.assert_allclose(output, whole[name], rtol=1e-5, atol=1e-6)
-
-
-def test_more_sessions_and_longer_lookbacks_run_fewer_symbols_together() -> None:
-    model, longer = ModelConfig(), ModelConfig(lookback=240)
-    counts = [symbols_at_once(*each) for each in ((model, 60, 1, 252), (model, 60, 1, 5040), (longer, 60, 1, 5040))]
-    assert CHUNK == counts[0] > counts[1] > counts[2] >= 1
-    assert symbols_at_once(replace(longer, network="mine.py:Net@0123456789ab"), 60, 1, 5040) == CHUNK

@@ -36,7 +36,7 @@ def changed_after(panel: Panel, t: int, seed: int) -> Panel:
 
 
 @given(t=st.integers(0, 238), seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_forecast_depends_on_what_comes_later_by_one_bit(forecaster_and_panel, t: int, seed: int) -> None:
     forecaster, panel = forecaster_and_panel
     other = changed_after(panel, t, seed)

@@ -28,7 +28,7 @@ def data(symbols: int, time: int, seed: int = 0) -> Sequences:
     burn_in=st.integers(0, 20),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_known_cell_of_the_part_is_in_one_segment_after_its_own_past(
     symbols: int, start: int, length: int, segment: int, burn_in: int, seed: int
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.calendars import exchange
@@ -82,7 +82,7 @@ def made_up(bars: Bars, rng: np.random.Generator, count: int = 120) -> pd.DataFr
     return frame.drop_duplicates(["symbol", "session", "kind"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(70, 280))
 def test_an_event_that_becomes_known_later_changes_no_earlier_row_by_a_bit(
     bars_of: Callable[..., Bars], seed: int, cut: int

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.calendars import exchange
@@ -89,7 +89,7 @@ def test_the_month_to_date_of_an_american_export(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["AAA.csv", "SAP.DE.csv", "BTC-USD.csv"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(st.integers(0, 240), st.integers(1, 12), st.sampled_from(["%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d/%m/%y"]))
 def test_consecutive_sessions_are_read_right_or_refused_but_never_wrong(
     tmp_path: Path, name: str, first: int, count: int, form: str

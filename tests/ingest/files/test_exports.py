@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.ingest.files import FileBatch, read_bars
@@ -242,7 +242,7 @@ def test_parquet_rows_with_a_time_of_day_or_nothing(tmp_path: Path, frame: pd.Da
     assert "has columns but no rows" in empty.refused[0].describe()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_bars_written_as_text_come_back_to_the_bit(
     tmp_path: Path, bars_of: Callable[..., Bars], now: pd.Timestamp, seed: int

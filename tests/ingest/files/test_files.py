@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.errors import DataError
@@ -195,7 +195,7 @@ def test_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no
     assert [len(b.bars.frame) for b in read_batches([tmp_path], now=now) if b.bars] == [2, 2, 1]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.lists(st.tuples(*[st.text(max_size=8)] * 7), min_size=1, max_size=6), st.sampled_from([",", ";", "\t"]))
 def test_whatever_the_cells_hold_rows_are_kept_or_named(
     load: Load, rows: list[tuple[str, ...]], delimiter: str
@@ -210,7 +210,7 @@ def test_whatever_the_cells_hold_rows_are_kept_or_named(
         assert refusal.remedy
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(st.binary(max_size=400), st.sampled_from([".csv", ".parquet", ".txt"]))
 def test_whatever_the_bytes_are_the_file_is_refused_or_read(load: Load, junk: bytes, suffix: str) -> None:
     imported = load(junk, f"AAA{suffix}")

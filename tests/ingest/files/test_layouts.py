@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.ingest.files import FileBatch, read_bars, read_files
@@ -414,7 +414,7 @@ def lines_of_json(bars: Bars, path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", WRITERS)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
 def test_bars_written_in_a_layout_come_back_to_the_bit(
     tmp_path: Path, bars_of: Callable[..., Bars], now: pd.Timestamp, layout: str, seed: int, symbols: int

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.ingest.files import FileBatch, Reading, read_bars
@@ -229,7 +229,7 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(level=NUMBER, moves=st.lists(st.tuples(st.floats(0.5, 2.0), NUMBER), min_size=1, max_size=len(DAYS)))
 def test_numbers_written_in_a_style_come_back_equal(
     style: str, level: float, moves: list[tuple[float, float]], read: Callable[..., FileBatch]

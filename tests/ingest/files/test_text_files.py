@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.errors import ConfigError, UnusableError
@@ -217,7 +217,7 @@ def test_missing_words() -> None:
     assert not any(map(is_missing_symbol, ("NA", "NAN", "NULL", "NONE", "A")))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.binary(max_size=200))
 def test_whatever_the_bytes_are_they_decode_whole_or_are_refused(tmp_path: Path, content: bytes) -> None:
     path = written(tmp_path, content)
