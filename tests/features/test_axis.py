@@ -16,7 +16,7 @@ from tenor.config import FeatureConfig
 from tenor.errors import DataError, HistoryError
 from tenor.features import build_panel
 from tenor.features.axis import Axis, on_axis
-from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
+from tenor.features.indicators import Series, ewma_volatility, indicators
 from tenor.schema import PRICES, SENTIMENT_COLUMNS, Bars, DailySentiment, Panel
 
 SYMBOLS = ("AAPL", "MSFT", "7203.T", "SAP.DE", "RELIANCE.NS", "BTC-USD", "EURUSD=X")
@@ -112,7 +112,7 @@ def test_features_are_of_the_own_bars() -> None:
         number = [np.ascontiguousarray(own[c]) for c in ("open", "high", "low", "close")]
         volume = own["volume"].to_numpy() * (own["close"].to_numpy() / own["adj_close"].to_numpy()) / 0.9
         series = Series(*number, volume=volume)
-        volatility = ewma_volatility(span_return(series.close, 1))
+        volatility = ewma_volatility(series.step)
         column, row = panel.symbol_index(symbol), panel.sessions.get_loc(pd.Timestamp("2024-06-27"))
         (bar,) = np.flatnonzero(own["session"] == pd.Timestamp("2024-06-27" if symbol == "7203.T" else "2024-06-26"))
         assert panel.volatility[row, column] == np.float32(volatility[bar])

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenor.features.indicators import FLOOR, HALF_LIFE, Series, ewma_volatility, indicators, span_return
+from tenor.features.indicators import (
+    FLOOR,
+    HALF_LIFE,
+    Series,
+    ewma_volatility,
+    indicators,
+    share_volatility,
+    span_return,
+)
 from tenor.schema import Float64
 
 OWN = ("returns", "trend", "momentum", "volatility", "volume")
@@ -141,6 +149,18 @@ def test_volume_that_stops_is_no_hole(series: Series) -> None:
 def test_a_short_series_has_its_columns(series: Series, length: int) -> None:
     short = Series(*(getattr(series, n)[:length] for n in ("open", "high", "low", "close", "volume")))
     assert {n: len(v) for n, v in indicators(short, OWN).items()} == dict.fromkeys(indicators(series, OWN), length)
+
+
+def test_symbols_that_share_a_volatility_have_the_bits_of_each_alone() -> None:
+    rng = np.random.default_rng(7)
+    lengths = (300, 1, 45, 21, 20, 300)
+    closes = [50 * np.exp(np.cumsum(rng.normal(0, 0.02, length))) for length in lengths]
+    some = [Series(close, close, close, close, close) for close in closes]
+    share_volatility(some)
+    for shared, close in zip(some, closes, strict=True):
+        np.testing.assert_array_equal(shared.vol, Series(close, close, close, close, close).vol)
+        np.testing.assert_array_equal(shared.vol, ewma_volatility(shared.step))
+        assert shared.vol.flags.c_contiguous
 
 
 def test_span_return_of_a_short_series_is_unknown() -> None:

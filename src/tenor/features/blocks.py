@@ -196,7 +196,7 @@ class _Layout:
             "targets": (np.float32, (*grid, horizons)),
             "volatility": (np.float32, grid),
             "log_variance": (np.float32, (*grid, horizons)),
-            f"{WORK}/warm": (np.bool_, grid),
+            f"{WORK}/known": (np.bool_, grid),
         }
         wide = ("variance", "open", "close", *(f"{WORK}/{name}" for name in ("return_1", "return_5", "volatility")))
         shapes |= dict.fromkeys((*wide, *self.log_variances.values()), (np.float64, grid))
@@ -217,7 +217,7 @@ class _Layout:
             "log_variance": log_mean_ahead(columns.variance, columns.close, self.config.horizons),
             "open": columns.open,
             "close": columns.close,
-            f"{WORK}/warm": columns.warm,
+            f"{WORK}/known": columns.known,
             f"{WORK}/return_1": columns.return_1,
             f"{WORK}/return_5": columns.return_5,
             f"{WORK}/volatility": columns.volatility,
@@ -311,7 +311,7 @@ def _block_of_sessions(shared: _Across, rows: slice) -> None:
     schedule = Schedule(layout.config.calendar, layout.sessions)
     for name, line in schedule_feature.compute(schedule, layout.config.groups).items():
         values[:, :, layout.features.index(name)] = narrow(line[rows])[:, None]
-    mask = part(f"{WORK}/warm") & np.isfinite(values).all(axis=2)
+    mask = part(f"{WORK}/known") & np.isfinite(values).all(axis=2)
     values[~mask] = 0.0
     layout.file("values")[rows] = values
     layout.file("mask")[rows] = mask

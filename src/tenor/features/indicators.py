@@ -60,9 +60,19 @@ class Series:
         return len(self.close)
 
     @functools.cached_property
+    def log_close(self) -> Float64:
+        """Log of the close."""
+        return np.log(self.close)
+
+    @functools.cached_property
     def step(self) -> Float64:
         """Log return over one bar."""
-        return span_return(self.close, 1)
+        return span_return(self.log_close, 1)
+
+    @functools.cached_property
+    def return_5(self) -> Float64:
+        """Log return over five bars."""
+        return span_return(self.log_close, 5)
 
     @functools.cached_property
     def vol(self) -> Float64:
@@ -96,19 +106,18 @@ class Series:
     def bollinger(self) -> tuple[Float64, Float64]:
         """Distance of log close from its mean over 20 bars, and half the width of the band, two deviations."""
         # on log prices, because TA-Lib treats a variance below 1e-14 as zero, and some coins cost 1e-5
-        log_close = np.log(self.close)
-        upper, middle, lower = talib.BBANDS(log_close, timeperiod=20, nbdevup=2, nbdevdn=2)
-        return log_close - middle, np.maximum((upper - lower) / 2, FLOOR)
+        upper, middle, lower = talib.BBANDS(self.log_close, timeperiod=20, nbdevup=2, nbdevdn=2)
+        return self.log_close - middle, np.maximum((upper - lower) / 2, FLOOR)
 
 
 indicator: Declarations[Series] = Declarations()
 """The decorator that declares an indicator; it also holds all declared ones."""
 
 
-def span_return(close: Float64, bars: int) -> Float64:
+def span_return(log_close: Float64, bars: int) -> Float64:
     """Log return over the last `bars` of the symbol's own bars (a gap is one step); NaN for the first ones."""
-    out = np.full(len(close), np.nan)
-    out[bars:] = np.log(close[bars:]) - np.log(close[:-bars])
+    out = np.full(len(log_close), np.nan)
+    out[bars:] = log_close[bars:] - log_close[:-bars]
     return out
 
 
@@ -117,10 +126,23 @@ def ewma_volatility(returns: Float64) -> Float64:
 
     The weights sum to 1, so that no start value is needed. NaN until `VOLATILITY_WARMUP` returns are known.
     """
-    squares = pd.Series(returns * returns)
-    mean = squares.ewm(halflife=HALF_LIFE, adjust=True, min_periods=VOLATILITY_WARMUP).mean().to_numpy()
-    volatility: Float64 = np.maximum(np.sqrt(mean), FLOOR)
+    (volatility,) = _ewma_volatilities([returns])
     return volatility
+
+
+def share_volatility(symbols: Sequence[Series]) -> None:
+    """Compute `vol` of these `symbols` together: most of the time of a single one goes into calling pandas."""
+    for series, volatility in zip(symbols, _ewma_volatilities([s.step for s in symbols]), strict=True):
+        vars(series)["vol"] = volatility
+
+
+def _ewma_volatilities(returns: Sequence[Float64]) -> list[Float64]:
+    squares = np.full((max(map(len, returns)), len(returns)), np.nan)
+    for column, each in enumerate(returns):
+        squares[: len(each), column] = each * each
+    weighted = pd.DataFrame(squares, copy=False).ewm(halflife=HALF_LIFE, adjust=True, min_periods=VOLATILITY_WARMUP)
+    volatilities = np.maximum(np.sqrt(weighted.mean().to_numpy()), FLOOR)
+    return [np.ascontiguousarray(volatilities[: len(each), column]) for column, each in enumerate(returns)]
 
 
 def indicators(series: Series, groups: Sequence[str]) -> dict[str, Float64]:
@@ -142,12 +164,12 @@ def _return_1(s: Series) -> Float64:
 
 @indicator(name="return_5", group="returns", formula="log(c / c[-5]) / (vol √5)", source="log return", warmup=20)
 def _return_5(s: Series) -> Float64:
-    return np.asarray(span_return(s.close, 5) / (s.vol * np.sqrt(5)))
+    return np.asarray(s.return_5 / (s.vol * np.sqrt(5)))
 
 
 @indicator(name="return_20", group="returns", formula="log(c / c[-20]) / (vol √20)", source="log return", warmup=20)
 def _return_20(s: Series) -> Float64:
-    return np.asarray(span_return(s.close, 20) / (s.vol * np.sqrt(20)))
+    return np.asarray(span_return(s.log_close, 20) / (s.vol * np.sqrt(20)))
 
 
 @indicator(name="overnight", group="returns", formula="log(o / c[-1]) / vol, in ±10", source="log return", warmup=20)

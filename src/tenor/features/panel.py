@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from tenor.errors import DataError, HistoryError
 from tenor.features.axis import Axis, Places, calendars_of
 from tenor.features.catalogue import SENTIMENT, check_groups, feature_names, warmup
 from tenor.features.context import context
-from tenor.features.indicators import Series, indicators, log_mean_variance, span_return
+from tenor.features.indicators import Series, indicators, log_mean_variance, share_volatility
 from tenor.features.kinds import TOPIC, chosen_kinds, kind_names, news_features, with_kinds
 from tenor.features.own.bundle import Own
 from tenor.features.schedule import Schedule, schedule_feature
@@ -26,6 +27,9 @@ from tenor.variance import suspended
 
 _OfCalendar = Callable[[pd.DataFrame, pd.DatetimeIndex, tuple[str, ...], str], dict[str, Float64]]
 """Function to features by name, from daily rows of one calendar, its sessions, its symbols in the panel, its name."""
+
+
+Kind = TypeVar("Kind", np.float64, np.bool_)
 
 
 class _Shown(NamedTuple):
@@ -121,10 +125,11 @@ def build_panel(
     if sentiment is not None and sentiment.kinds is not None and kinds:
         across |= _news(sentiment.kinds, axis, symbols, kinds)
     across |= own.across(axis, symbols)
+    mask = columns.known
     for name, cells in across.items():
-        values[:, :, names.index(name)] = narrow(cells)
-
-    mask = columns.warm & np.isfinite(values).all(axis=2)
+        short = narrow(cells)
+        values[:, :, names.index(name)] = short
+        mask &= np.isfinite(short)
     values[~mask] = 0.0
     return Panel(
         values=values,
@@ -159,8 +164,9 @@ class Columns:
         [session, symbol] float64; NaN where not known.
     log_variances
         From each of `BACK` to the log of the mean variance, in the same shape; empty without the group ``risk``.
-    warm
-        [session, symbol]; whether the symbol has more bars than the longest warm-up.
+    known
+        [session, symbol]; whether the symbol has more bars than the longest warm-up, and all features that need no
+        other symbols are finite.
     longest
         Number of bars of the symbol with the most bars.
     """
@@ -173,53 +179,88 @@ class Columns:
     return_1: Float64
     return_5: Float64
     log_variances: dict[int, Float64]
-    warm: Bool
+    known: Bool
     longest: int
 
     @classmethod
     def of(cls, bars: Bars, axis: Axis, names: tuple[str, ...], config: FeatureConfig, own: Own) -> Columns:
         """The columns of all symbols of `bars`; `names` are the features of the panel."""
-        column = {name: i for i, name in enumerate(names)}
         symbols = bars.symbols
         grid = (len(axis.sessions), len(symbols))
-        # 0 where no symbol writes: there `warm` is False
-        values: Float32 = np.zeros((*grid, len(names)), dtype=np.float32)
+        values: Float32 = np.empty((*grid, len(names)), dtype=np.float32)
+        cells = _Cells(values, names)
         backs = BACK if "risk" in config.groups else ()
         # a symbol's values are written as a line and transposed at the end, because cells of a column are far apart in
         # memory
         lines = [np.full(grid[::-1], np.nan) for _ in range(6 + len(backs))]
-        warm = np.zeros(grid, dtype=bool)
+        known = np.zeros(grid[::-1], dtype=bool)
         needed = max(warmup(config.groups), own.warmup)
         longest = 0
         for i, (shown, days, series) in enumerate(_series(bars, axis)):
-            rows, bar = shown.rows, shown.bar
+            # slices where they say the same, which copies nothing
+            bar = slice(None) if len(shown.bar) == len(series) else shown.bar
+            rows = slice(None) if len(shown.rows) == grid[0] else shown.rows
             # a suspended symbol is left out: nothing is learned from it, and averages over symbols do not include it
             still = suspended(series.high, series.low, series.close)[bar]
-            moving = [series.step, span_return(series.close, 5), series.vol]
+            moving = [series.step, series.return_5, series.vol]
             moving += [log_mean_variance(series.variance, back) for back in backs]
-            known = [_since(series.variance, bar), np.where(shown.fills, series.open[bar], np.nan), series.close[bar]]
-            known += [np.where(still, np.nan, each[bar]) for each in moving]
-            for line, each in zip(lines, known, strict=True):
-                line[i, rows] = each
-            warm[rows[(bar >= needed) & ~still], i] = True
+            lines[0][i, rows] = _since(series.variance, shown.bar)
+            lines[1][i, rows] = np.where(shown.fills, series.open[bar], np.nan)
+            lines[2][i, rows] = series.close[bar]
+            for line, each in zip(lines[3:], moving, strict=True):
+                line[i, rows] = np.where(still, np.nan, each[bar])
             longest = max(longest, len(series))
             features = indicators(series, config.groups)
             if len(series) > needed:  # a symbol with fewer bars has no valid cell
                 features |= own.of_symbol(days, series, symbols[i])
-            # the features of a cell are side by side in `values`, and are written together
-            cells = np.full((len(names), len(rows)), np.nan, dtype=np.float32)
-            pick = slice(None) if len(bar) == len(series) else bar
-            for name, feature in features.items():
-                cells[column[name]] = feature[pick]  # as `narrow` does
-            values[rows, i] = cells.T
+            finite = cells.write(i, rows, {name: feature[bar] for name, feature in features.items()})
+            known[i, rows] = finite & (shown.bar >= needed) & ~still
         # one by one, so that the memory of a line is free before the next is transposed
         variance, open_, close, one, five, volatility, *variances = (_turned(lines.pop(0)) for _ in range(len(lines)))
         log_variances = dict(zip(backs, variances, strict=True))
-        return cls(values, open_, close, volatility, variance, one, five, log_variances, warm, longest)
+        return cls(values, open_, close, volatility, variance, one, five, log_variances, _turned(known), longest)
 
     def across(self, groups: Sequence[str]) -> dict[str, Float64]:
         """The features across these symbols, by name."""
         return context({1: self.return_1, 5: self.return_5}, self.volatility, self.log_variances, groups=groups)
+
+
+class _Cells:
+    """Writes features of one symbol after the other into `values`, [session, symbol, feature].
+
+    The cells of a symbol are far apart there, and its features side by side. So some symbols are collected as lines,
+    and written together.
+
+    Parameters
+    ----------
+    values
+        Is filled, but for the features that no symbol writes, which are NaN; 0 in rows that a symbol does not write.
+    names
+        Its features.
+    """
+
+    TOGETHER = 4
+
+    def __init__(self, values: Float32, names: Sequence[str]) -> None:
+        self._values = values
+        self._column = {name: i for i, name in enumerate(names)}
+        self._lines = np.empty((self.TOGETHER, len(names), len(values)), dtype=np.float32)
+
+    def write(self, symbol: int, rows: Places | slice, features: Mapping[str, Float64]) -> Bool:
+        """Write the `features` of the symbol at this place to `rows`; returns [row], whether all are finite."""
+        place = symbol % self.TOGETHER
+        lines = self._lines[place]
+        if not isinstance(rows, slice):
+            lines[:] = 0.0
+        for name in self._column.keys() - features.keys():
+            lines[self._column[name], rows] = np.nan
+        for name, feature in features.items():
+            lines[self._column[name], rows] = feature  # as `narrow` does
+        written = lines if len(features) == len(lines) else lines[[self._column[name] for name in features]]
+        finite: Bool = np.isfinite(written[:, rows]).all(axis=0)
+        if place == self.TOGETHER - 1 or symbol == self._values.shape[1] - 1:
+            self._values[:, symbol - place : symbol + 1] = self._lines[: place + 1].transpose(2, 0, 1)
+        return finite
 
 
 def require_history(longest: int, symbols: int, needed: int) -> None:
@@ -254,16 +295,22 @@ def _since(variance: Float64, bar: Places) -> Float64:
 
 def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, pd.DatetimeIndex, Series]]:
     """For each symbol, in order: where its bars stand on the axis, their days, and all of its bars, adjusted."""
+    each = _each_series(bars, axis)
+    while some := list(itertools.islice(each, 32)):
+        share_volatility([series for *_, series in some])
+        yield from some
+
+
+def _each_series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, pd.DatetimeIndex, Series]]:
     frame = bars.frame
     number = {c: frame[c].to_numpy(dtype="float64") for c in ("open", "high", "low", "close", "adj_close", "volume")}
     factor = number["adj_close"] / number["close"]
     adjusted = [number[c] * factor for c in ("open", "high", "low")] + [number["adj_close"], number["volume"] / factor]
     days = pd.DatetimeIndex(frame["session"])
-    starts = np.flatnonzero(~frame["symbol"].duplicated().to_numpy())
     calendars = calendars_of(bars.symbols, axis.calendar)
     numbers = days.asi8
     before: tuple[NDArray[np.int64], str, _Shown, pd.DatetimeIndex] | None = None
-    for start, stop, calendar in zip(starts, [*starts[1:], len(frame)], calendars, strict=True):
+    for start, stop, calendar in zip(bars.starts, [*bars.starts[1:], len(frame)], calendars, strict=True):
         # most symbols of a market trade on the same days
         if before is None or before[1] != calendar or not np.array_equal(before[0], numbers[start:stop]):
             own = days[start:stop]
@@ -329,7 +376,7 @@ def targets(close: Float64, horizons: tuple[int, ...]) -> Float32:
     return targets
 
 
-def _turned(lines: Float64) -> Float64:
+def _turned(lines: NDArray[Kind]) -> NDArray[Kind]:
     """[symbol, session] as [session, symbol], in this order in memory, in which sums over symbols are defined."""
     return np.ascontiguousarray(lines.T)
 

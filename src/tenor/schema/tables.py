@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tenor.errors import DataError, UnknownSymbolError
 from tenor.schema.arrays import Bool
@@ -77,10 +79,16 @@ class Bars(FrameView):
         _refuse(frame, frame.duplicated(["symbol", "session"]).to_numpy(), "bars: a session appears twice")
         object.__setattr__(self, "frame", frame)
 
-    @property
+    @functools.cached_property
     def symbols(self) -> tuple[str, ...]:
         """The symbols, sorted."""
-        return tuple(sorted(self.frame["symbol"].unique()))
+        return tuple(self.frame["symbol"].iloc[self.starts])
+
+    @functools.cached_property
+    def starts(self) -> NDArray[np.intp]:
+        """[symbol]; the place in `frame` of each symbol's first row."""
+        codes, _ = pd.factorize(self.frame["symbol"])
+        return np.flatnonzero(np.diff(codes, prepend=-1))
 
     def select(self, symbols: Sequence[str]) -> Bars:
         """Only the bars of `symbols`; raises UnknownSymbolError (with a suggestion) for one that is not here."""
