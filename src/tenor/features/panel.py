@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
@@ -296,9 +297,10 @@ def _since(variance: Float64, bar: Places) -> Float64:
 def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, pd.DatetimeIndex, Series]]:
     """For each symbol, in order: where its bars stand on the axis, their days, and all of its bars, adjusted."""
     each = _each_series(bars, axis)
-    while some := list(itertools.islice(each, 32)):
+    while some := deque(itertools.islice(each, 32)):
         share_volatility([series for *_, series in some])
-        yield from some
+        while some:  # what a symbol's indicators share goes with it
+            yield some.popleft()
 
 
 def _each_series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, pd.DatetimeIndex, Series]]:
