@@ -1,4 +1,4 @@
-"""What every verb prints with: lines, JSON, tables and progress bars. Text goes to stdout, progress to stderr."""
+"""What every verb prints with: lines, JSON and tables on stdout, notes on stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # rich is imported by the first table or bar: most verbs, and
 
 # what moves a terminal's cursor or changes its colours; a line break and a tab are text
 _CONTROL = dict.fromkeys(code for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A))
-WIDTH_OF_FILES = 240
+_WIDTH_OF_FILES = 240
 
 
 def plain(text: str) -> str:
@@ -71,7 +71,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
         grid.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = WIDTH_OF_FILES
+        console.width = _WIDTH_OF_FILES
     console.print(grid)
 
 

@@ -28,7 +28,7 @@ from tenor.features.axis import Axis, calendars_of
 from tenor.features.catalogue import check_groups, feature_names, warmup
 from tenor.features.context import context, mean_over_symbols, volatility_of_mean
 from tenor.features.own.bundle import Own
-from tenor.features.panel import BACK, Columns, narrow, require_history, require_horizon, targets
+from tenor.features.panel import BACK, Columns, complete, require_history, require_horizon, targets
 from tenor.features.schedule import Schedule, schedule_feature
 from tenor.schema import Bars, Float64, Panel
 from tenor.storage.files import read_json, write_json
@@ -306,13 +306,11 @@ def _block_of_sessions(shared: _Across, rows: slice) -> None:
         whole_market=shared.market_volatility[rows],
     )
     values = part("values")
-    for name in list(across):
-        values[:, :, layout.features.index(name)] = narrow(across.pop(name))
     schedule = Schedule(layout.config.calendar, layout.sessions)
     for name, line in schedule_feature.compute(schedule, layout.config.groups).items():
-        values[:, :, layout.features.index(name)] = narrow(line[rows])[:, None]
-    mask = part(f"{WORK}/known") & np.isfinite(values).all(axis=2)
-    values[~mask] = 0.0
+        across[name] = line[rows, None]
+    mask = part(f"{WORK}/known")
+    complete(values, mask, layout.features, across)
     layout.file("values")[rows] = values
     layout.file("mask")[rows] = mask
     layout.file("volatility")[rows] = np.where(mask, volatility, np.nan).astype(np.float32)

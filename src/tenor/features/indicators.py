@@ -133,7 +133,7 @@ def ewma_volatility(returns: Float64) -> Float64:
 def share_volatility(symbols: Sequence[Series]) -> None:
     """Compute `vol` of these `symbols` together: most of the time of a single one goes into calling pandas."""
     for series, volatility in zip(symbols, _ewma_volatilities([s.step for s in symbols]), strict=True):
-        vars(series)["vol"] = volatility
+        vars(series)["vol"] = volatility  # where the cached property looks first
 
 
 def _ewma_volatilities(returns: Sequence[Float64]) -> list[Float64]:

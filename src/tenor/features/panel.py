@@ -120,18 +120,14 @@ def build_panel(
     values = columns.values
     across = columns.across(config.groups)
     for name, line in schedule_feature.compute(Schedule(config.calendar, sessions), config.groups).items():
-        across[name] = np.repeat(line[:, None], len(symbols), axis=1)
+        across[name] = line[:, None]
     if sentiment is not None and config.sentiment:
         across |= _sentiment(sentiment, axis, symbols, half_life)
     if sentiment is not None and sentiment.kinds is not None and kinds:
         across |= _news(sentiment.kinds, axis, symbols, kinds)
     across |= own.across(axis, symbols)
     mask = columns.known
-    for name, cells in across.items():
-        short = narrow(cells)
-        values[:, :, names.index(name)] = short
-        mask &= np.isfinite(short)
-    values[~mask] = 0.0
+    complete(values, mask, names, across)
     return Panel(
         values=values,
         mask=mask,
@@ -241,6 +237,7 @@ class _Cells:
     """
 
     TOGETHER = 4
+    """Of 4, 8, 16 and 32 symbols the fastest: their lines stay in the processor's caches."""
 
     def __init__(self, values: Float32, names: Sequence[str]) -> None:
         self._values = values
@@ -381,6 +378,26 @@ def targets(close: Float64, horizons: tuple[int, ...]) -> Float32:
 def _turned(lines: NDArray[Kind]) -> NDArray[Kind]:
     """[symbol, session] as [session, symbol], in this order in memory, in which sums over symbols are defined."""
     return np.ascontiguousarray(lines.T)
+
+
+def complete(values: Float32, mask: Bool, names: Sequence[str], across: dict[str, Float64]) -> None:
+    """Write the features across symbols beside those of each symbol, and leave out the cells that lack one of them.
+
+    Parameters
+    ----------
+    values, mask
+        [session, symbol, feature] and [session, symbol], as in `Columns` (`known`); changed. Cells that are not in the
+        mask become 0.
+    names
+        The features of `values`.
+    across
+        [session, symbol] by name, or [session, 1] where all symbols have the same; emptied, which frees memory.
+    """
+    for name in list(across):
+        cells = narrow(across.pop(name))
+        values[:, :, names.index(name)] = cells
+        mask &= np.isfinite(cells)
+    values[~mask] = 0.0
 
 
 def narrow(values: Float64) -> Float32:
